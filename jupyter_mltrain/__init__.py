@@ -1,0 +1,1 @@
+"""Train Keras models from a notebook: `%load_ext jupyter_mltrain`."""

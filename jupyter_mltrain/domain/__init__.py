@@ -1,0 +1,1 @@
+"""What the product talks about: frozen records, enumerations, events and the error tree."""

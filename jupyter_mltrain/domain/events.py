@@ -1,0 +1,104 @@
+"""What happens during a training, told upwards to whoever listens, in the training's own thread.
+
+A listener must not raise and should take well under a millisecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from jupyter_mltrain.domain.run import Epoch, Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStarting:
+    """TensorFlow is being loaded: the longest wait before the first step."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChosen:
+    """Strategy, precision and plan are settled; `reason` is one sentence."""
+
+    strategy: str
+    precision: str
+    plan: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something that the user should know, in one sentence: an option that overrode the cell, a choice made."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseStarted:
+    """A `fit` begins. `num_epochs` is how many it will run at most; `num_steps` an epoch, None while unknown."""
+
+    phase: int
+    num_epochs: int
+    num_steps: int | None
+    first_epoch: int  # number of its first epoch in the run, from 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Told at most ten times a second.
+
+    Attributes:
+        epoch: number in the run, from 1.
+        step: steps done in this epoch, of training, or of validation when `validating`.
+        num_steps: steps an epoch, None while unknown.
+        steps_per_second: over the last second or so of training steps.
+        metrics: running means since the epoch's start; may be empty.
+        memory: resident bytes of the process.
+    """
+
+    epoch: int
+    step: int
+    num_steps: int | None
+    validating: bool
+    steps_per_second: float
+    metrics: Mapping[str, float]
+    memory: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochEnded:
+    """An epoch and its validation are done; `best` tells whether it is the best so far."""
+
+    epoch: Epoch
+    best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """The run is over and recorded, whatever its status."""
+
+    run: Run
+
+
+Event = EngineStarting | EngineChosen | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
+OnEvent = Callable[[Event], None]
+
+
+class TrainControl:
+    """How a listener asks a training to end: it sets a flag, the engine looks between two steps.
+
+    Subclass it and override `poll` to let something run between two steps, in the training's own thread.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing asked."""
+        self.stop_requested = False
+
+    def request_stop(self) -> None:
+        """Ask for an end after the running step; safe from any thread."""
+        self.stop_requested = True
+
+    def poll(self) -> None:
+        """Be called by the engine between two steps; costs microseconds, must not raise."""

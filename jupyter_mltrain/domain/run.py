@@ -1,0 +1,171 @@
+"""A run: one training, from its cell's source to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class RunStatus(StrEnum):
+    """Where a run is, or how it ended."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    STOPPED = "stopped"  # by the Stop button
+    INTERRUPTED = "interrupted"  # by the kernel's interrupt
+    FAILED = "failed"  # by an exception
+    DIED = "died"  # its process ended without a word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """One epoch as recorded.
+
+    Attributes:
+        number: counts the epochs of the run from 1, over all its phases.
+        phase: the `fit` call it belongs to, from 1.
+        metrics: Keras's own names and values; not finite values are kept.
+        seconds: wall time, validation included.
+    """
+
+    number: int
+    phase: int
+    metrics: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What a training came to.
+
+    Attributes:
+        model_id: `"name@version"` of the registered model, or None.
+        epochs: number of epochs trained, over all phases.
+        train_loss, val_loss: of the last epoch; None where the model reports none.
+        train_metrics, val_metrics: of the last epoch, the loss left out, without the prefix `val_`.
+        monitor: the metric that decides which epoch is best, or None.
+        best_epoch: from 1; None where nothing could be compared.
+        best_score: the value of `monitor` at `best_epoch`.
+        best_metrics: all metrics of the best epoch, Keras's own names; of the last epoch where none is best.
+        duration: seconds from the first `fit` to the end of the last.
+        hyperparams: what the training was done with: epochs, batch size, optimizer and its settings, loss.
+        strategy, precision, plan: what the engine chose, each in one word; `reason` says why in one sentence.
+    """
+
+    model_id: str | None = None
+    epochs: int
+    train_loss: float | None
+    val_loss: float | None
+    train_metrics: Mapping[str, float]
+    val_metrics: Mapping[str, float]
+    monitor: str | None
+    best_epoch: int | None
+    best_score: float | None
+    best_metrics: Mapping[str, float]
+    duration: float
+    hyperparams: Mapping[str, Any]
+    strategy: str
+    precision: str
+    plan: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a run failed: the exception's class and message, and its traceback as text."""
+
+    kind: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """The process that trains: enough to tell later whether it still lives."""
+
+    host: str
+    pid: int
+    started: float  # seconds since the epoch, as the operating system has it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One training as the store has it.
+
+    Attributes:
+        id: 12 characters that sort by time of creation; also the name of the run's folder.
+        name: readable, may repeat; `number` counts the runs of this name from 1.
+        source: the cell's exact source, magic line included.
+        options: the options that were given on the line.
+        facts: what reproducibility hangs on: `seed`, `deterministic`, `model` (summary, parameter count), `data`
+            (fingerprints), `environment` (versions, platform, devices, git, threads), `hyperparams`, `overridden`, …
+        epochs: empty in listings.
+        folder: holds `best.keras`, `last.keras` and `tensorboard/`, as far as they came to be.
+    """
+
+    id: str
+    name: str
+    number: int
+    status: RunStatus
+    source: str
+    started_at: datetime  # with time zone
+    ended_at: datetime | None
+    user: str
+    process: Process
+    options: Mapping[str, Any]
+    tags: Mapping[str, str]
+    note: str
+    facts: Mapping[str, Any]
+    result: TrainingResult | None
+    failure: Failure | None
+    epochs: tuple[Epoch, ...] = field(default=(), repr=False)
+    folder: Path
+
+    @property
+    def ref(self) -> str:
+        """The name that finds exactly this run: `digits#2`."""
+        return f"{self.name}#{self.number}"
+
+    @property
+    def history(self) -> dict[str, list[float | None]]:
+        """Metric name to its values by epoch; None where an epoch has no value of it."""
+        names = list(dict.fromkeys(name for epoch in self.epochs for name in epoch.metrics))
+        return {name: [epoch.metrics.get(name) for epoch in self.epochs] for name in names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs to list; the newest first, or by `best`.
+
+    Attributes:
+        name: exactly this name.
+        status: one of them.
+        model: registered as a version of this model.
+        tags: all of these; an empty value asks only for the key.
+        since: started at or after this moment.
+        best: a metric; runs that have it, the best value at their best epoch first (lowest for names that hold
+            `loss` or `error`, highest for others).
+        limit, offset: a page.
+    """
+
+    name: str | None = None
+    status: RunStatus | None = None
+    model: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    since: datetime | None = None
+    best: str | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+_LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "mape", "msle", "crossentropy", "divergence", "perplexity")
+
+
+def lower_is_better(metric: str) -> bool:
+    """Tell by a metric's name whether its lowest value is the best: errors and losses, against scores."""
+    name = metric.removeprefix("val_").lower()
+    return any(part in name for part in _LOWER_IS_BETTER)

@@ -1,0 +1,163 @@
+"""What was asked for: one frozen `TrainSpec` for a `%%train` line or a `train(...)` call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Protocol
+
+from jupyter_mltrain.domain.errors import OptionError
+
+_STRATEGY = re.compile(r"auto|cpu|gpu(:\d+)?|mirrored")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Precision(StrEnum):
+    """The Keras dtype policy; `auto` leaves the policy that is set."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    MIXED_BFLOAT16 = "mixed_bfloat16"
+    MIXED_FLOAT16 = "mixed_float16"
+    FLOAT64 = "float64"
+
+
+class Plan(StrEnum):
+    """How an epoch is executed; `keras` is Keras's own step loop."""
+
+    AUTO = "auto"
+    KERAS = "keras"
+
+
+def check_name(name: str, what: str) -> str:
+    """Return `name` if it can name a run or a model, and a file; raise `OptionError` if not."""
+    if not _NAME.fullmatch(name):
+        raise OptionError(
+            f"expected a {what} name of 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit, "
+            f"received {name[:120]!r}: choose another"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSpec:
+    """The options of one training; `None` means: not given, so the cell's own or the default holds.
+
+    Data expressions (`data`, `validation_data`, `sample_weight`, `class_weight`, `callbacks`, `metrics`) are Python
+    source that is evaluated in the notebook's namespace, or the objects themselves when called from Python.
+    """
+
+    name: str | None = None
+    # data
+    data: Any = None
+    validation_data: Any = None
+    validation_split: float | None = None
+    target: str | None = None
+    sample_weight: Any = None
+    class_weight: Any = None
+    shuffle: bool | None = None
+    # training
+    model: str | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    optimizer: str | None = None
+    weight_decay: float | None = None
+    momentum: float | None = None
+    loss: str | None = None
+    metrics: tuple[str, ...] = ()
+    early_stop: int | None = None
+    monitor: str | None = None
+    callbacks: Any = None
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
+    initial_epoch: int | None = None
+    seed: int | None = None
+    deterministic: bool = False
+    allow_nan: bool = False
+    # engine
+    strategy: str = "auto"
+    precision: Precision = Precision.AUTO
+    plan: Plan = Plan.AUTO
+    # tracking
+    register: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    track: bool = True
+
+    def __post_init__(self) -> None:
+        """Check every value that can be checked without the notebook and without TensorFlow."""
+        if self.name is not None:
+            check_name(self.name, "run")
+        if self.register is not None:
+            check_name(self.register, "model")
+        if self.register is not None and not self.track:
+            raise OptionError("expected --register or --no-track, received both: a version needs its recorded run")
+        if not _STRATEGY.fullmatch(self.strategy):
+            raise OptionError(
+                f"expected --strategy auto, cpu, gpu, gpu:N or mirrored, received {self.strategy!r}: %devices lists what there is"
+            )
+        self._check_at_least(1, "epochs", "batch_size", "steps_per_epoch", "validation_steps", "early_stop")
+        self._check_at_least(0, "initial_epoch", "seed", "weight_decay", "momentum")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise OptionError(f"expected --lr above 0, received {self.learning_rate}: 0.001 is a common start")
+        if self.validation_split is not None and not 0 < self.validation_split < 1:
+            raise OptionError(
+                f"expected --validation-split between 0 and 1, received {self.validation_split}: 0.2 holds back a fifth"
+            )
+        if self.validation_split is not None and self.validation_data is not None:
+            raise OptionError("expected --val or --validation-split, received both: leave one out")
+
+    def _check_at_least(self, lowest: int, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not value >= lowest:
+                option = "--" + name.replace("_", "-")
+                raise OptionError(f"expected {option} of at least {lowest}, received {value}: leave it out for the default")
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that differ from their defaults, for the record; an object is named by its class."""
+        default = TrainSpec()
+        given: dict[str, Any] = {}
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if value is None:
+                continue
+            if not isinstance(value, int | float | str | tuple | dict):
+                given[option.name] = f"<{type(value).__name__}>"
+            elif value != getattr(default, option.name):
+                given[option.name] = value
+        return given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellOutcome:
+    """What a body left: the value of its last expression and the names that it bound to new objects."""
+
+    value: Any = None
+    assigned: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Cell(Protocol):
+    """The user's code, as the engine sees it: something that runs once and a namespace to look names up in."""
+
+    source: str
+
+    def run(self) -> CellOutcome:
+        """Run the body once; the user's own exceptions pass through unchanged."""
+        ...
+
+    def evaluate(self, expression: str, option: str) -> Any:
+        """Return the value of a Python expression over the namespace.
+
+        Args:
+            expression: the source, for example `"x_train, y_train"`.
+            option: the option that it was given for, for the message.
+
+        Raises:
+            UnknownNameError: a name in it does not exist; near misses are suggested.
+            OptionError: it is not Python, or it raised.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Cell and line text in, service call out."""
