@@ -57,7 +57,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         known: the names that exist; at most ten are listed when none is near.
     """
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.7)
     if near:
         return f": did you mean {' or '.join(near)}?"
     if not names:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jupyter_mltrain.domain.run import Epoch, Run
 
@@ -82,7 +83,14 @@ class RunEnded:
     run: Run
 
 
-Event = EngineStarting | EngineChosen | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsKnown:
+    """Something for the record has become known: top-level keys of `Run.facts` with their values, ready for JSON."""
+
+    facts: Mapping[str, Any]
+
+
+Event = FactsKnown | EngineStarting | EngineChosen | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
 OnEvent = Callable[[Event], None]
 
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from jupyter_mltrain.domain.model import Signature
+
 
 class RunStatus(StrEnum):
     """Where a run is, or how it ended."""
@@ -160,6 +162,26 @@ class RunFilter:
     best: str | None = None
     limit: int = 50
     offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOutcome:
+    """What the engine hands back when a training ended without an exception.
+
+    Attributes:
+        status: completed, stopped or interrupted.
+        best, last: the files written, None where tracking is off or a model cannot be written.
+        signature, num_params: of the model that was trained.
+        value: of the body's last expression, None where that is the model or its `History`.
+    """
+
+    status: RunStatus
+    result: TrainingResult
+    best: Path | None
+    last: Path | None
+    signature: Signature
+    num_params: int
+    value: Any = None
 
 
 _LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "mape", "msle", "crossentropy", "divergence", "perplexity")

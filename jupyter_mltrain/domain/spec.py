@@ -31,6 +31,14 @@ class Plan(StrEnum):
     KERAS = "keras"
 
 
+class LearningRateSchedule(StrEnum):
+    """How the learning rate falls from `learning_rate` over the whole training."""
+
+    COSINE = "cosine"  # to zero along half a cosine (Loshchilov and Hutter 2017)
+    LINEAR = "linear"  # to zero along a line
+    EXPONENTIAL = "exponential"  # to a hundredth, by the same factor every step
+
+
 def check_name(name: str, what: str) -> str:
     """Return `name` if it can name a run or a model, and a file; raise `OptionError` if not."""
     if not _NAME.fullmatch(name):
@@ -63,9 +71,12 @@ class TrainSpec:
     epochs: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
+    lr_schedule: LearningRateSchedule | None = None
     optimizer: str | None = None
     weight_decay: float | None = None
     momentum: float | None = None
+    l2: float | None = None
+    dropout: float | None = None
     loss: str | None = None
     metrics: tuple[str, ...] = ()
     early_stop: int | None = None
@@ -100,7 +111,9 @@ class TrainSpec:
                 f"expected --strategy auto, cpu, gpu, gpu:N or mirrored, received {self.strategy!r}: %devices lists what there is"
             )
         self._check_at_least(1, "epochs", "batch_size", "steps_per_epoch", "validation_steps", "early_stop")
-        self._check_at_least(0, "initial_epoch", "seed", "weight_decay", "momentum")
+        self._check_at_least(0, "initial_epoch", "seed", "weight_decay", "momentum", "l2")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise OptionError(f"expected --dropout of at least 0 and below 1, received {self.dropout}: 0.5 is a common start")
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise OptionError(f"expected --lr above 0, received {self.learning_rate}: 0.001 is a common start")
         if self.validation_split is not None and not 0 < self.validation_split < 1:

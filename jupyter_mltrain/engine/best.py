@@ -1,0 +1,80 @@
+"""Which epoch is the best, by which metric, and its weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from jupyter_mltrain.domain.errors import UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.run import lower_is_better
+
+
+class BestEpoch(keras.callbacks.EarlyStopping):
+    """Keras's own EarlyStopping, which knows a metric's direction, made to watch over all phases of a run.
+
+    It keeps the best weights always, and stops and restores only where `patience` is given.
+
+    Attributes:
+        restores: whether the best weights are set after a `fit`.
+        best_number: the best epoch's number in the run, from 1; None before there is one.
+        best_metrics: all metrics of that epoch.
+    """
+
+    def __init__(self, monitor: str | None, patience: int | None) -> None:
+        """Take the metric to watch (`name`, `name:min` or `name:max`; None: `val_loss`, else `loss`) and the patience."""
+        name, _, mode = (monitor or "").partition(":")
+        super().__init__(monitor=name, mode=mode or "auto", patience=math.inf if patience is None else patience)
+        self._asked = name
+        self.restore_best_weights = True  # makes Keras keep them
+        self.restores = patience is not None
+        self.best_number: int | None = None
+        self.best_metrics: dict[str, float] = {}
+        self.best_weights: list[Any] | None = None
+        self.best = None
+        self.monitor: str = name
+        self.monitor_op: Any = None
+        self._model_id: int | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.wait, self.stopped_epoch = 0, 0
+        if self._model_id != id(self.model):  # weights of another model are no rivals
+            self._model_id = id(self.model)
+            self.best = self.best_weights = self.best_number = None
+            self.best_metrics = {}
+
+    def see(self, number: int, logs: dict[str, float]) -> bool:
+        """Take an epoch's metrics, with the model as it is now; return whether it is the best so far.
+
+        Raises:
+            UnknownNameError: the metric that was asked for is not among them.
+        """
+        monitor = self._asked or next((name for name in ("val_loss", "loss") if name in logs), "")
+        if self._asked and monitor not in logs and self.best_number is None:
+            raise UnknownNameError(
+                f"expected --monitor to name a metric of this model, received {monitor!r}{did_you_mean(monitor, logs)}"
+            )
+        if monitor not in logs or math.isnan(logs[monitor]):
+            return False
+        self._watch(monitor)
+        before = self.best_epoch if self.best is not None else None
+        super().on_epoch_end(number, logs)
+        if self.best_epoch == before:
+            return False
+        self.best_number, self.best_metrics = number, dict(logs)
+        return True
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Do nothing: `see` is called instead, with the epoch's number in the run."""
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Do nothing: the weights are restored after the last ones were saved."""
+
+    def _watch(self, monitor: str) -> None:
+        if monitor != self.monitor or self.monitor_op is None:
+            self.monitor, self.best, self.monitor_op = monitor, None, None
+            try:
+                self._set_monitor_op()
+            except ValueError:  # Keras knows no direction for metrics that a train_step reports by itself
+                self.monitor_op = keras.ops.less if lower_is_better(monitor) else keras.ops.greater

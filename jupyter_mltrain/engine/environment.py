@@ -1,0 +1,70 @@
+"""What a result hangs on besides code and data: versions, machine, threads, the state of the repository."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from jupyter_mltrain.domain.device import Device
+from jupyter_mltrain.engine.devices import processor
+
+
+def facts(found: tuple[Device, ...]) -> dict[str, Any]:
+    """Return the environment of a run, ready for JSON."""
+    import tensorflow as tf
+
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "processor_count": os.cpu_count(),
+        "packages": packages(),
+        "devices": [f"{device.name} {device.description}".strip() for device in found],
+        "git": repository(Path.cwd()),
+        "threads": {
+            "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+            "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+        },
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(("TF_", "CUDA_", "XLA_", "KERAS_", "OMP_"))
+        },
+    }
+
+
+@functools.cache
+def packages() -> dict[str, str]:
+    """Return every installed distribution with its version."""
+    found = ((each.metadata["Name"], each.version) for each in importlib.metadata.distributions())
+    return dict(sorted((name, version) for name, version in found if name))
+
+
+def repository(folder: Path) -> dict[str, Any] | None:
+    """Return the git commit and whether tracked files differ from it; None outside a repository or without git."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit.strip(), "dirty": None if changes is None else bool(changes.strip())}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(  # noqa: S603
+            ["git", "--no-optional-locks", *arguments],  # noqa: S607 - the user's own git
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout if answer.returncode == 0 else None

@@ -1,0 +1,108 @@
+"""One `fit` of a run: the line's options over the cell's arguments, the checks, and Keras's own loop."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+
+from jupyter_mltrain.domain.errors import DataError, DeviceError
+from jupyter_mltrain.domain.spec import Cell, TrainSpec
+from jupyter_mltrain.engine import compiling, data, mirrored
+from jupyter_mltrain.engine.strategy import Scope
+from jupyter_mltrain.engine.watch import EpochWatch, RunState, StepWatch
+
+_PLAIN = ("epochs", "batch_size", "shuffle", "steps_per_epoch", "validation_steps", "initial_epoch", "validation_split")
+_EVALUATED = ("validation_data", "sample_weight", "class_weight")
+
+
+def arguments(spec: TrainSpec, cell: Cell, model: Any, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the arguments for `fit`: the cell's own, with what the line says over them, and what was overridden."""
+    merged, overridden = dict(given), []
+    from_line = {name: getattr(spec, name) for name in _PLAIN if getattr(spec, name) is not None}
+    for name in _EVALUATED:
+        if getattr(spec, name) is not None:
+            from_line[name] = value_of(cell, getattr(spec, name), name)
+    if "validation_data" in from_line:
+        from_line["validation_data"] = _validation(from_line["validation_data"], spec.target, model)
+        merged.pop("validation_split", None)
+    if spec.data is not None:
+        from_line |= data.fit_arguments(value_of(cell, spec.data, "data"), spec.target, model)
+        if merged.pop("y", None) is not None and "y" not in from_line:
+            overridden.append("--data overrides x and y in the cell.")
+    for name, value in from_line.items():
+        if name in given and given[name] is not value and not (name in _PLAIN and given[name] == value):
+            shown = f" {value}, in the cell {given[name]}" if name in _PLAIN else ""
+            overridden.append(f"The line overrides {name}{':' if shown else ''}{shown}.")
+    merged |= from_line
+    merged["callbacks"] = _callbacks(merged.get("callbacks")) + _callbacks(value_of(cell, spec.callbacks, "callbacks"))
+    return merged, overridden
+
+
+def value_of(cell: Cell, value: Any, option: str) -> Any:
+    """Evaluate what came as text from the line; take an object from Python as it is."""
+    return cell.evaluate(value, f"--{option.replace('_', '-')}") if isinstance(value, str) else value
+
+
+def _validation(value: Any, target: str | None, model: Any) -> Any:
+    parts = data.fit_arguments(value, target, model)
+    return tuple(parts.values()) if len(parts) > 1 else parts["x"]
+
+
+def _callbacks(callbacks: Any) -> list[Any]:
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return list(callbacks.callbacks)
+    return keras.tree.flatten(callbacks) if callbacks else []
+
+
+def prepare(model: Any, merged: dict[str, Any], spec: TrainSpec) -> list[str]:
+    """Compile where that was left out and check everything that can be; return what was chosen.
+
+    Raises:
+        DataError, ModelError, OptionError: the first step would fail, or teach nothing.
+    """
+    if merged.get("x") is None:
+        raise DataError(f"expected data for model {model.name!r}, received none: pass x to fit, or --data")
+    chosen = compiling.apply(model, spec, merged)
+    data.check(merged, model, allow_nan=spec.allow_nan)
+    if hasattr(merged["x"], "element_spec"):
+        merged.setdefault(
+            "shuffle", False
+        )  # a tf.data pipeline shuffles itself; Keras would warn that it ignores its own default
+    return chosen
+
+
+def run(fit: Any, model: Any, merged: dict[str, Any], *, spec: TrainSpec, scope: Scope, state: RunState) -> Any:
+    """Train; return what Keras's `fit` returns.
+
+    Raises:
+        DeviceError: the model was built for other devices.
+        DivergedError: at the end of an epoch.
+    """
+    state.phase += 1
+    callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], EpochWatch(state)]
+    with _place(model, spec, scope):
+        return fit(model, **{**merged, "callbacks": callbacks, "verbose": 0})
+
+
+def num_epochs(merged: dict[str, Any]) -> int:
+    """Return how many epochs a `fit` will run at most."""
+    return merged.get("epochs", 1) - merged.get("initial_epoch", 0)
+
+
+def _place(model: Any, spec: TrainSpec, scope: Scope) -> Any:
+    """Return the context to train a model in: out of the strategy's scope where it was built out of it."""
+    if scope.strategy is None:
+        return nullcontext()
+    import tensorflow as tf
+
+    if not all(isinstance(variable.value, tf.distribute.DistributedValues) for variable in model.variables):
+        if spec.strategy == "mirrored":
+            raise DeviceError(
+                f"expected a model built in this cell for --strategy mirrored, received {model.name!r}, built before: "
+                "move its lines into the cell, or leave --strategy out"
+            )
+        return scope.suspended()
+    mirrored.prepare(model, scope.strategy)
+    return nullcontext()

@@ -1,0 +1,171 @@
+"""The engine's own callbacks: they look between two steps and tell what happened, and change nothing of the training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import keras
+import psutil
+
+from jupyter_mltrain.domain.errors import DivergedError
+from jupyter_mltrain.domain.events import EpochEnded, OnEvent, PhaseStarted, Progress, TrainControl
+from jupyter_mltrain.domain.run import Epoch
+from jupyter_mltrain.engine.best import BestEpoch
+from jupyter_mltrain.engine.interrupts import Interrupts
+
+_SECONDS_BETWEEN_PROGRESS = 0.1
+_SECONDS_BETWEEN_METRICS = 0.5  # reading a metric's running value waits for the device
+
+
+@dataclass(slots=True)
+class RunState:
+    """What the phases of one run share."""
+
+    on_event: OnEvent
+    control: TrainControl
+    interrupts: Interrupts
+    best: BestEpoch
+    allow_nan: bool
+    phase: int = 0
+    epochs: list[Epoch] = field(default_factory=list)
+    on_best: Callable[[Any], None] | None = None
+
+    @property
+    def ending(self) -> bool:
+        """Whether somebody asked for the end."""
+        return self.control.stop_requested or self.interrupts.received
+
+
+def scalars(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that are one number each; a confusion matrix is not."""
+    return {name: float(value) for name, value in logs.items() if math.prod(getattr(value, "shape", ())) == 1}
+
+
+class StepWatch(keras.callbacks.Callback):
+    """Between two steps: serves the front end, ends the training when asked, tells the progress.
+
+    It uses the hooks that come before a batch: those are called in the training's thread and are given no metrics, so that
+    Keras goes on to work as if it had no callbacks. It comes first in the list.
+    """
+
+    def __init__(self, state: RunState, num_epochs: int) -> None:
+        super().__init__()
+        self._state = state
+        self._num_epochs = num_epochs
+        self._process = psutil.Process()
+        self._validating = False
+        self._cut_short = False
+        self._due = self._metrics_due = self._since = 0.0
+        self._since_step = 0
+        self._speed = 0.0
+        self._metrics: Mapping[str, float] = {}
+        self._num_steps: int | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._num_steps = self.params.get("steps")
+        self._state.on_event(
+            PhaseStarted(
+                phase=self._state.phase,
+                num_epochs=self._num_epochs,
+                num_steps=self._num_steps,
+                first_epoch=len(self._state.epochs) + 1,
+            )
+        )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._validating, self._metrics = False, {}
+        self._since, self._since_step = perf_counter(), 0
+        self._metrics_due = self._since + _SECONDS_BETWEEN_METRICS
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        state = self._state
+        state.control.poll()
+        if state.ending:
+            self.model.stop_training = True
+        if perf_counter() >= self._due:
+            self._tell(batch)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._validating = True
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        state = self._state
+        state.control.poll()
+        if state.ending:
+            self.model.stop_training = self.model.stop_evaluating = self._cut_short = True
+        if perf_counter() >= self._due:
+            self._tell(batch)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self._cut_short and logs:  # a validation over part of the data is no validation
+            for name in [name for name in logs if name.startswith("val_")]:
+                del logs[name]
+
+    def _tell(self, batch: int) -> None:
+        now = perf_counter()
+        self._due = now + _SECONDS_BETWEEN_PROGRESS
+        if not self._validating:
+            self._measure(batch, now)
+        self._state.on_event(
+            Progress(
+                epoch=len(self._state.epochs) + 1,
+                step=batch,
+                num_steps=None if self._validating else self._num_steps,
+                validating=self._validating,
+                steps_per_second=self._speed,
+                metrics=self._metrics,
+                memory=self._process.memory_info().rss,
+            )
+        )
+
+    def _measure(self, batch: int, now: float) -> None:
+        if now - self._since >= _SECONDS_BETWEEN_METRICS or not self._speed:
+            self._speed = (batch - self._since_step) / max(now - self._since, 1e-9)
+            self._since, self._since_step = now, batch
+        if now >= self._metrics_due and batch:
+            self._metrics_due = now + _SECONDS_BETWEEN_METRICS
+            self._metrics = scalars(self.model.get_metrics_result())
+
+
+class EpochWatch(keras.callbacks.Callback):
+    """After each epoch: checks that the loss is finite, compares with the best, tells. It comes last in the list."""
+
+    def __init__(self, state: RunState) -> None:
+        super().__init__()
+        self._state = state
+        self._started = 0.0
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        self._state.best.set_model(model)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._state.best.on_train_begin()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._started = perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        state = self._state
+        metrics = scalars(logs or {})
+        ended = Epoch(number=len(state.epochs) + 1, phase=state.phase, metrics=metrics, seconds=perf_counter() - self._started)
+        state.epochs.append(ended)
+        best = state.best.see(ended.number, metrics)
+        if best and state.on_best:
+            state.on_best(self.model)
+        state.on_event(EpochEnded(epoch=ended, best=best))
+        if not state.allow_nan:
+            self._check_finite(ended)
+
+    @staticmethod
+    def _check_finite(ended: Epoch) -> None:
+        for name, value in ended.metrics.items():
+            if "loss" in name and not math.isfinite(value):
+                raise DivergedError(
+                    f"expected a finite loss, received {name} {value} in epoch {ended.number}: lower the learning rate or look "
+                    "at the data; the best weights so far are kept; --allow-nan goes on regardless"
+                )

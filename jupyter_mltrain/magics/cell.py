@@ -1,0 +1,76 @@
+"""The body of a cell magic as the engine runs it: once, in the notebook's namespace, at the user's own lines."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.spec import CellOutcome
+
+
+class NotebookCell:
+    """One cell of a notebook, magic line and body."""
+
+    def __init__(self, shell: Any, magic: str, line: str, body: str) -> None:
+        """Take the running shell and the text: `%%train`, the rest of the line, the lines below."""
+        self._shell, self._body = shell, body
+        self.source = f"{magic} {line}".rstrip() + "\n" + body
+
+    def run(self) -> CellOutcome:
+        """Run the body as an ordinary cell would be; the value of a last line that is an expression is kept."""
+        # One empty line stands for the magic's, so that a traceback counts the lines as the user sees them.
+        code = "\n" + self._shell.transform_cell(self._body)
+        name = self._shell.compile.cache(code, self._shell.execution_count, raw_code=self.source)
+        tree = self._shell.transform_ast(self._shell.compile.ast_parse(code, filename=name))
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        assigned = _Assigned()
+        assigned.visit(tree)
+        namespace = self._shell.user_ns
+        exec(compile(tree, name, "exec"), namespace)  # noqa: S102 - running the user's code is what a cell is for
+        value = None
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)  # noqa: S307
+        if self._body.rstrip().endswith(";"):
+            value = None
+        return CellOutcome(value=value, assigned={name: namespace[name] for name in assigned.names if name in namespace})
+
+    def evaluate(self, expression: str, option: str) -> Any:
+        """Return the value of an expression over the namespace; see `domain.spec.Cell`."""
+        namespace = self._shell.user_ns
+        try:
+            return eval(compile(expression, option, "eval"), namespace)  # noqa: S307
+        except NameError as error:
+            known = [name for name in namespace if not name.startswith("_")]
+            missing = error.name or expression
+            raise UnknownNameError(
+                f"expected {option} to name a variable, received {missing!r}{did_you_mean(missing, known)}"
+            ) from error
+        except Exception as error:
+            raise OptionError(
+                f"expected {option} to be a Python expression over the notebook's variables, received {expression!r}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+class _Assigned(ast.NodeVisitor):
+    """Collects the names that a module's own statements bind."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Store):
+            self.names.add(node.id)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Leave a function's own names out."""
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        """Leave a function's own names out."""
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        """Leave a class's own names out."""
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        """Leave a function's own names out."""

@@ -1,0 +1,146 @@
+"""Train: the order of steps from a spec and a cell to a recorded run."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.domain.events import EngineStarting, OnEvent, RunEnded, TrainControl
+from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, TrainingOutcome
+from jupyter_mltrain.domain.spec import Cell, TrainSpec
+from jupyter_mltrain.engine.interrupts import Interrupts
+from jupyter_mltrain.services.recording import Recorder
+from jupyter_mltrain.services.session import Session
+
+if TYPE_CHECKING:
+    from jupyter_mltrain.domain.model import ModelVersion
+
+_DEFAULT_NAME = "run"
+
+
+def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, control: TrainControl) -> tuple[Run, Any]:
+    """Run a cell as one training and record it.
+
+    Args:
+        session: where to record.
+        spec: what the line asks for.
+        cell: the body and its namespace.
+        on_event: told what happens, in this thread.
+        control: asked between two steps whether to end.
+
+    Returns:
+        the run, and the value of the cell's last expression (None where that is the model or its history).
+
+    Raises:
+        MLTrainError: what was asked cannot be done; the run is recorded as failed.
+        Exception: whatever the body raises, unchanged; the run is recorded as failed, or as interrupted.
+    """
+    with Interrupts() as interrupts:
+        run = _create(session, spec, cell)
+        recorder = Recorder(session.store.runs, run.id, on_event) if spec.track else None
+        try:
+            outcome = _train(
+                spec, cell, run, on_event=recorder.on_event if recorder else on_event, control=control, interrupts=interrupts
+            )
+            with interrupts.deferred():
+                version = _register(session, spec, run, outcome)
+                result = replace(outcome.result, model_id=version.ref if version else None)
+                if recorder:
+                    session.store.runs.finish_run(run.id, status=outcome.status, result=result, epochs=recorder.pending)
+                    run = session.store.runs.get(run.id)
+                else:
+                    run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
+        except BaseException as error:
+            if recorder:
+                _record_failure(session, run, error, recorder.pending)
+            raise
+    on_event(RunEnded(run=run))
+    return run, outcome.value
+
+
+def _train(
+    spec: TrainSpec, cell: Cell, run: Run, *, on_event: OnEvent, control: TrainControl, interrupts: Interrupts
+) -> TrainingOutcome:
+    on_event(EngineStarting(name=run.name))
+    with interrupts.deferred():  # an interrupted import of TensorFlow cannot be repeated
+        from jupyter_mltrain.engine.trainer import train as engine_train
+    if interrupts.received:
+        raise KeyboardInterrupt
+    folder = run.folder if spec.track else None
+    return engine_train(spec, cell, folder=folder, on_event=on_event, control=control, interrupts=interrupts)
+
+
+def _create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
+    name = spec.name or spec.register or _DEFAULT_NAME
+    if spec.track:
+        return session.store.runs.create_run(
+            name=name,
+            source=cell.source,
+            options=spec.given(),
+            tags=spec.tags,
+            note=spec.note,
+            facts={},
+            user=_user(),
+            process=_process(),
+        )
+    return Run(
+        id="untracked",
+        name=name,
+        number=0,
+        status=RunStatus.RUNNING,
+        source=cell.source,
+        started_at=datetime.now(UTC),
+        ended_at=None,
+        user=_user(),
+        process=_process(),
+        options=spec.given(),
+        tags=spec.tags,
+        note=spec.note,
+        facts={},
+        result=None,
+        failure=None,
+        folder=session.home,
+    )
+
+
+def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome) -> ModelVersion | None:
+    if spec.register is None or outcome.best is None:
+        return None
+    return session.store.models.register(
+        spec.register,
+        file=outcome.best,
+        signature=outcome.signature,
+        num_params=outcome.num_params,
+        metrics=outcome.result.best_metrics,
+        run=run,
+        user=run.user,
+    )
+
+
+def _record_failure(session: Session, run: Run, error: BaseException, pending: Sequence[Epoch]) -> None:
+    status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
+    failure = Failure(kind=type(error).__name__, message=str(error), traceback="".join(traceback.format_exception(error)))
+    try:
+        session.store.runs.finish_run(run.id, status=status, result=None, failure=failure, epochs=pending)
+    except StoreError as trouble:
+        error.add_note(f"The run could not be marked {status}: {trouble}")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+def _process() -> Process:
+    import psutil
+
+    return Process(host=socket.gethostname(), pid=os.getpid(), started=psutil.Process().create_time())

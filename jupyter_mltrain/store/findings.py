@@ -1,0 +1,53 @@
+"""What `%mltrain doctor` tells of a home, in plain sentences."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.domain.files import PARTIAL_PREFIX
+from jupyter_mltrain.domain.run import RunFilter
+from jupyter_mltrain.store import sqlite
+from jupyter_mltrain.store.database import Database
+from jupyter_mltrain.store.model_store import ModelStore
+from jupyter_mltrain.store.run_store import RunStore
+
+
+def findings(home: Path, database: Database, runs: RunStore, models: ModelStore) -> Iterator[str]:
+    """Give one sentence a finding, the home first; trouble while looking is a finding too."""
+    yield f"Home: {home}, {_amount(shutil.disk_usage(home).free)} free on its disk."
+    try:
+        yield from sqlite.findings(database)
+        yield _contents(runs, models)
+        yield _leftovers(home, runs, models)
+    except StoreError as error:
+        yield f"Trouble: {error}."
+
+
+def _contents(runs: RunStore, models: ModelStore) -> str:
+    versions = sum(len(models.list(name)) for name in models.names())
+    return f"Contents: runs: {runs.count(RunFilter())}, models: {len(models.names())}, model versions: {versions}."
+
+
+def _leftovers(home: Path, runs: RunStore, models: ModelStore) -> str:
+    known = {run.folder for run in runs.list(RunFilter(limit=runs.count(RunFilter())))}
+    known |= {version.path for name in models.names() for version in models.list(name)}
+    unknown = {path for path in (*home.glob("runs/*"), *home.glob("models/*/*")) if path not in known}
+    unknown |= {path for path in home.glob(f"runs/*/{PARTIAL_PREFIX}*") if path.parent in known}
+    if not unknown:
+        return "Leftovers: none."
+    return (
+        f"Leftovers of processes that died: {len(unknown)} of {_amount(sum(map(_size, unknown)))}, to be deleted when "
+        f"nothing is being trained: {', '.join(str(path.relative_to(home)) for path in sorted(unknown)[:10])}."
+    )
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _amount(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.1f} MB"

@@ -1,0 +1,233 @@
+"""The registered models of one home: their records in the database, their files in `models/<name>/<version>.keras`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select
+
+from jupyter_mltrain.domain.errors import ModelFileError, OptionError, UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.files import partial_path, settle
+from jupyter_mltrain.domain.model import ModelVersion, Signature, TensorSpec
+from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.domain.spec import check_name
+from jupyter_mltrain.store.codec import as_mapping
+from jupyter_mltrain.store.database import Database, count_up, store_errors
+from jupyter_mltrain.store.schema import model_versions as versions
+
+_REF = re.compile(r"(?P<name>.*)@(?P<version>[0-9]{1,9})")
+_CHUNK = 1 << 20
+
+
+class ModelStore:
+    """Numbered, checksummed versions of models; a version never changes.
+
+    Threads and processes may use it at once. A version exists with its whole file, or not at all: a process that dies
+    while it registers leaves at most a file without a record, which is not a version.
+
+    Every method raises `StoreError` if the home cannot be read or written.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        """Keep records in `database` and files in `folder`, which must exist."""
+        self._database = database
+        self._folder = folder
+
+    def register(
+        self,
+        name: str,
+        *,
+        file: Path,
+        signature: Signature,
+        num_params: int,
+        metrics: Mapping[str, float],
+        run: Run,
+        user: str,
+    ) -> ModelVersion:
+        """Copy `file` into the registry under the next version of `name`.
+
+        Raises:
+            OptionError: `name` cannot name a model, or is another model's in other capitals.
+        """
+        check_name(name, "model")
+        with _copied(file, self._folder / name) as copy, self._database.write() as connection:
+            _check_capitals(connection, name)
+            version = count_up(connection, "model", name)
+            target = self._folder / name / f"{version}{_suffix(file)}"
+            settle(copy.path, target)  # may replace what a process left that died just here: no record names it
+            record = {
+                "name": name,
+                "version": version,
+                "file": target.name,
+                "sha256": copy.sha256,
+                "size": copy.size,
+                "signature": _signature_row(signature),
+                "num_params": num_params,
+                "metrics": metrics,
+                "run_id": run.id,
+                "run_ref": run.ref,
+                "user": user,
+                "created_at": datetime.now(UTC),
+            }
+            connection.execute(insert(versions), record)
+        return self.get(f"{name}@{version}")
+
+    def get(self, ref: str) -> ModelVersion:
+        """Return one version.
+
+        Args:
+            ref: `"digits@3"`, or `"digits"` for the newest version.
+
+        Raises:
+            UnknownNameError: there is no such version; near misses are suggested.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(_matching(ref)).first()
+            if row is None:
+                raise _unknown(connection, ref)
+            return self._version(row)
+
+    def list(self, name: str | None = None) -> tuple[ModelVersion, ...]:
+        """Return the newest version of every model, or all versions of the model `name`; the newest first.
+
+        Raises:
+            UnknownNameError: there is no model of that name; near misses are suggested.
+        """
+        with self._database.read() as connection:
+            found = connection.execute(_newest_of_each() if name is None else _all_of(name)).all()
+            if name is not None and not found:
+                raise _unknown(connection, name)
+            return tuple(map(self._version, found))
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name of every model, sorted."""
+        with self._database.read() as connection:
+            return _names(connection)
+
+    def verify(self, version: ModelVersion) -> Path:
+        """Return the file of a version after comparing its checksum.
+
+        Raises:
+            ModelFileError: the file is missing, or not what was registered.
+        """
+        again = "register the model again, or put a copy of the file in its place"
+        try:
+            with version.path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelFileError(f"expected the file of {version.ref} at {version.path}, received {error}: {again}") from error
+        if sha256 != version.sha256:
+            raise ModelFileError(
+                f"expected {version.path} as it was registered (SHA-256 {version.sha256[:12]}…), received a changed or "
+                f"damaged file ({sha256[:12]}…): {again}"
+            )
+        return version.path
+
+    def _version(self, row: Row[Any]) -> ModelVersion:
+        return ModelVersion(
+            name=row.name,
+            version=row.version,
+            path=self._folder / row.name / row.file,
+            sha256=row.sha256,
+            size=row.size,
+            signature=_signature_from(row.signature),
+            num_params=row.num_params,
+            metrics=row.metrics,
+            run_id=row.run_id,
+            run_ref=row.run_ref,
+            user=row.user,
+            created_at=row.created_at,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copy:
+    path: Path
+    sha256: str
+    size: int
+
+
+@contextmanager
+def _copied(file: Path, folder: Path) -> Iterator[_Copy]:
+    """Copy before a transaction begins, so that others need not wait for a large file."""
+    partial = partial_path(folder / file.name)
+    try:
+        with store_errors(partial):
+            folder.mkdir(exist_ok=True)
+            copy = _copy(file, partial)
+        yield copy
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy(file: Path, partial: Path) -> _Copy:
+    digest = hashlib.sha256()
+    with file.open("rb") as source, partial.open("xb") as target:
+        while chunk := source.read(_CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+        target.flush()
+        os.fsync(target.fileno())
+        return _Copy(path=partial, sha256=digest.hexdigest(), size=target.tell())
+
+
+def _suffix(file: Path) -> str:
+    return ".weights.h5" if file.name.endswith(".weights.h5") else file.suffix
+
+
+def _check_capitals(connection: Connection, name: str) -> None:
+    same = func.lower(versions.c.name) == name.lower()
+    other = connection.execute(select(versions.c.name).where(same, versions.c.name != name)).scalar()
+    if other:  # where files are found in any capitals, one model would replace the other's files
+        raise OptionError(
+            f"expected a model name that differs by more than capitals from {other}, received {name}: choose another"
+        )
+
+
+def _signature_row(signature: Signature) -> dict[str, Any]:
+    return {
+        "inputs": [as_mapping(spec) for spec in signature.inputs],
+        "outputs": [as_mapping(spec) for spec in signature.outputs],
+    }
+
+
+def _signature_from(row: Mapping[str, Any]) -> Signature:
+    inputs, outputs = (
+        tuple(TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in row[side])
+        for side in ("inputs", "outputs")
+    )
+    return Signature(inputs=inputs, outputs=outputs)
+
+
+def _matching(ref: str) -> Select[Any]:
+    numbered = _REF.fullmatch(ref)
+    if numbered is None:
+        return _all_of(ref).limit(1)
+    return _all_of(numbered["name"]).where(versions.c.version == int(numbered["version"]))
+
+
+def _all_of(name: str) -> Select[Any]:
+    return select(versions).where(versions.c.name == name).order_by(versions.c.version.desc())
+
+
+def _newest_of_each() -> Select[Any]:
+    last = select(versions.c.name, func.max(versions.c.version).label("version")).group_by(versions.c.name).subquery()
+    same = and_(versions.c.name == last.c.name, versions.c.version == last.c.version)
+    return select(versions).join(last, same).order_by(versions.c.created_at.desc(), versions.c.name)
+
+
+def _names(connection: Connection) -> tuple[str, ...]:
+    return tuple(connection.execute(select(versions.c.name).distinct().order_by(versions.c.name)).scalars())
+
+
+def _unknown(connection: Connection, ref: str) -> UnknownNameError:
+    known = [f"{row.name}@{row.version}" for row in connection.execute(_all_of(ref.partition("@")[0]).limit(10))]
+    return UnknownNameError(f"no model named {ref[:120]!r}{did_you_mean(ref, known or _names(connection))}")

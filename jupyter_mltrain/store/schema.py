@@ -1,0 +1,143 @@
+"""The tables as they are now; how they came to be is told by the steps in `migrations`.
+
+`runs` holds the record. `run_tags` holds its tags, one a row, and `run_scores` repeats the finite best metrics of its
+result, so that both can be searched with an index on every database, whatever characters their names are made of.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: kept in UTC without a zone, which every database can sort, and given back with its zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
+        """Return the moment in UTC, its zone taken off."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any | None, _: Dialect) -> datetime | None:
+        """Return the moment with its zone."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class FreeText(TypeDecorator[str]):
+    """Text from outside: characters that UTF-8 cannot hold (lone surrogates) are kept as escapes, not refused."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: Dialect) -> str | None:
+        """Return the text with every character encodable."""
+        return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _json() -> JSON:
+    return JSON(none_as_null=True)
+
+
+def _run_id() -> ForeignKey:
+    return ForeignKey("runs.id", ondelete="CASCADE")
+
+
+metadata = MetaData()
+
+counters = Table(  # the last number given, so that the number of a removed run is never given again
+    "counters",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", FreeText, primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", FreeText, primary_key=True),
+    Column("name", FreeText, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("user", FreeText, nullable=False),
+    Column("host", FreeText, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process_started", Float, nullable=False),
+    Column("source", FreeText, nullable=False),
+    Column("note", FreeText, nullable=False),
+    Column("options", _json(), nullable=False),
+    Column("facts", _json(), nullable=False),
+    Column("result", _json()),
+    Column("failure", _json()),
+    UniqueConstraint("name", "number", name="runs_by_name"),
+    Index("runs_by_start", "started_at", "id"),
+    Index("runs_by_status", "status", "started_at"),
+)
+
+run_tags = Table(
+    "run_tags",
+    metadata,
+    Column("run_id", _run_id(), primary_key=True),
+    Column("key", FreeText, primary_key=True),
+    Column("value", FreeText, nullable=False),
+    Index("run_tags_by_key", "key", "value"),
+)
+
+run_scores = Table(
+    "run_scores",
+    metadata,
+    Column("run_id", _run_id(), primary_key=True),
+    Column("metric", FreeText, primary_key=True),
+    Column("value", Float, nullable=False),
+    Index("run_scores_by_metric", "metric", "value"),
+)
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("run_id", _run_id(), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("phase", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("metrics", _json(), nullable=False),
+)
+
+model_versions = Table(  # outlives the run that made it, hence no foreign key
+    "model_versions",
+    metadata,
+    Column("name", FreeText, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("file", FreeText, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("signature", _json(), nullable=False),
+    Column("num_params", BigInteger, nullable=False),
+    Column("metrics", _json(), nullable=False),
+    Column("run_id", FreeText, nullable=False),
+    Column("run_ref", FreeText, nullable=False),
+    Column("user", FreeText, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("model_versions_by_run", "run_id"),
+)

@@ -1,0 +1,185 @@
+"""The picture of the curves: a PNG, because it is the one chart that every front end shows, trusted or not."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.widgets import facts, theme
+from jupyter_mltrain.widgets.view import View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MAX_PANELS = 4
+_WIDTH, _NARROW_WIDTH, _PANEL_HEIGHT, _HEAD_HEIGHT = 9.0, 5.0, 2.4, 0.6  # inches
+_DPI, _SHOWN_DPI = 150, 85  # drawn finer than it is shown, for sharp screens
+_PALETTE_SIZE = 64
+_MARKED_POINTS = 12  # so few points get a dot each
+_BEST_MARK: Mapping[str, Any] = {"linestyle": "", "marker": "o", "markersize": 6.5, "markeredgecolor": theme.GROUND}
+_SETTINGS = {
+    "figure.facecolor": theme.GROUND,
+    "axes.facecolor": theme.GROUND,
+    "axes.edgecolor": theme.MUTED,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": theme.MUTED,
+    "grid.color": theme.GRID,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 3.5,
+    "text.color": theme.INK,
+    "text.parse_math": False,
+    "xtick.color": theme.MUTED,
+    "xtick.labelsize": 8.5,
+    "ytick.color": theme.MUTED,
+    "ytick.labelsize": 8.5,
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CurvesPicture(View):
+    """Loss and metrics by epoch, of one run or of several laid over each other; at most four of them.
+
+    Training is solid, validation dashed; the best epoch is marked. What changes from one training to the next with the
+    same numbers (time, number of the run, version) is written in the picture, which is not compared, and not in the text.
+
+    Attributes:
+        runs: with their epochs; one at least has some.
+    """
+
+    runs: tuple[Run, ...]
+
+    def text(self) -> str:
+        """Return `curves of loss, accuracy: 20 epochs`."""
+        extent = theme.plural(len(self.runs[0].epochs), "epoch") if len(self.runs) == 1 else f"{len(self.runs)} runs"
+        return theme.visible(f"curves of {', '.join(_panels(self.runs))}: {extent}")
+
+    def html(self) -> str:
+        """Return the picture as an element that holds it whole."""
+        picture, (width, height) = self.png()
+        data = base64.b64encode(picture).decode()
+        return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{theme.escape(self.text())}">'
+
+    def png(self) -> tuple[bytes, tuple[int, int]]:
+        """Return the picture and the width and height that it is to be shown at."""
+        from matplotlib import style
+
+        # "default" shields the picture from the user's settings, and leaving the context brings theirs back
+        with style.context(["default", _SETTINGS]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*missing from", category=UserWarning)  # letters the font lacks
+            figure = _draw(self.runs)
+            picture = _compress(figure)
+        width, height = figure.get_size_inches() * _SHOWN_DPI
+        return picture, (round(width), round(height))
+
+    def _repr_mimebundle_(self, **_filters: object) -> Any:
+        picture, (width, height) = self.png()
+        data = {"text/plain": self.text(), "image/png": base64.b64encode(picture).decode()}
+        return data, {"image/png": {"width": width, "height": height}}
+
+
+def _panels(runs: Sequence[Run]) -> list[str]:
+    """Return the names of the metrics to draw, the loss first."""
+    return facts.metric_names(*(epoch.metrics for run in runs for epoch in run.epochs))[:_MAX_PANELS]
+
+
+def _compress(figure: Figure) -> bytes:
+    """Return a PNG with a palette: a third of the bytes of one in full colour, and looks the same."""
+    from PIL import Image
+
+    pixels, file = io.BytesIO(), io.BytesIO()
+    figure.savefig(pixels, format="rgba")
+    image = Image.frombytes("RGBA", figure.canvas.get_width_height(), pixels.getvalue())
+    image.convert("RGB").quantize(_PALETTE_SIZE, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _draw(runs: Sequence[Run]) -> Figure:
+    from matplotlib.figure import Figure
+
+    names = _panels(runs)
+    num_columns = 2 if len(names) == 4 else len(names)
+    num_rows = len(names) // num_columns
+    width = _WIDTH if num_columns > 1 else _NARROW_WIDTH
+    figure = Figure(figsize=(width, num_rows * _PANEL_HEIGHT + _HEAD_HEIGHT), dpi=_DPI, layout="constrained")
+    for panel, name in zip(figure.subplots(num_rows, num_columns, squeeze=False).flat, names, strict=True):
+        _draw_panel(panel, name, runs)
+    _add_legend(figure, runs)
+    if len(runs) == 1:
+        figure.supxlabel(_footer(runs[0]), x=0.01, horizontalalignment="left", fontsize=7.5, color=theme.MUTED)
+    return figure
+
+
+def _draw_panel(panel: Axes, name: str, runs: Sequence[Run]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    panel.set_title(theme.one_line(name, 28))
+    panel.set_xlabel("epoch")
+    panel.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    last = max(epoch.number for run in runs for epoch in run.epochs)
+    margin = max(0.5, 0.02 * last)
+    panel.set_xlim(1 - margin, last + margin)
+    for i, run in enumerate(runs):
+        training, validation = _colours(i, runs)
+        _draw_curve(panel, run, name, color=training, linestyle="-")
+        _draw_curve(panel, run, facts.validation_name(name), color=validation, linestyle="--")
+
+
+def _draw_curve(panel: Axes, run: Run, name: str, *, color: str, linestyle: str) -> None:
+    """Draw one metric; an epoch without it is passed over, one where it is not finite leaves a gap."""
+    points = {epoch.number: epoch.metrics[name] for epoch in run.epochs if name in epoch.metrics}
+    values = [value if math.isfinite(value) else math.nan for value in points.values()]
+    panel.plot(list(points), values, color=color, linestyle=linestyle, marker="." if len(points) <= _MARKED_POINTS else "")
+    best = run.result.best_epoch if run.result else None
+    if best in points:
+        panel.plot([best], [points[best]], **_BEST_MARK, color=color)
+
+
+def _colours(index: int, runs: Sequence[Run]) -> tuple[str, str]:
+    """Return the colours of training and validation: one each for a single run, else one a run."""
+    if len(runs) == 1:
+        return theme.SERIES[0], theme.SERIES[1]
+    return (theme.SERIES[index % len(theme.SERIES)],) * 2
+
+
+def _add_legend(figure: Figure, runs: Sequence[Run]) -> None:
+    from matplotlib.lines import Line2D
+
+    entries = [Line2D([], [], color=_colours(i, runs)[0], label=run.ref) for i, run in enumerate(runs)] if len(runs) > 1 else []
+    training, validation = _colours(0, runs) if len(runs) == 1 else (theme.MUTED, theme.MUTED)
+    entries.append(Line2D([], [], color=training, label="train"))
+    if any(name.startswith(facts.VALIDATION) for run in runs for name in run.history):
+        entries.append(Line2D([], [], color=validation, linestyle="--", label="validation"))
+    best = [run.result.best_epoch for run in runs if run.result and run.result.best_epoch]
+    if best:
+        label = f"best epoch {best[0]}" if len(runs) == 1 else "best epoch"
+        entries.append(Line2D([], [], **_BEST_MARK, color=theme.MUTED, label=label))
+    num_columns = len(entries) if len(entries) <= 6 else 4
+    figure.legend(
+        handles=entries, loc="outside upper left", ncols=num_columns, handlelength=2.2, columnspacing=1.6, borderaxespad=0.2
+    )
+
+
+def _footer(run: Run) -> str:
+    """Return `digits#3 · 20 epochs in 4.2 s · registered as digits version 3`."""
+    sentence = f"{run.ref} · {theme.plural(len(run.epochs), 'epoch')}"
+    if run.result:
+        sentence += f" in {theme.duration(run.result.duration)}"
+        if run.result.model_id:
+            sentence += " · registered as {} version {}".format(*run.result.model_id.split("@"))
+    return sentence

@@ -1,0 +1,148 @@
+"""Several runs: a list of them, and a comparison."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.widgets import facts, theme
+from jupyter_mltrain.widgets.table import Cell, Table, Value
+from jupyter_mltrain.widgets.view import Line, Page, Section, Verbatim, View
+
+_COLUMNS = (
+    "run",
+    "status",
+    "epochs",
+    "best score",
+    "by",
+    "train loss",
+    "val loss",
+    "duration",
+    "started",
+    "registered as",
+    "tags",
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunsList(Page):
+    """What `%runs list` shows: one page of runs, in the order given.
+
+    Attributes:
+        total: how many runs there are that fit the filters, on all pages.
+    """
+
+    runs: Sequence[Run]
+    total: int
+
+    def parts(self) -> Sequence[View]:
+        """Return the table, or what to do first."""
+        if not self.runs:
+            return [Line("No run is recorded here yet, or none fits: put %%train on top of a cell that trains a Keras model.")]
+        caption = theme.plural(self.total, "run") + (f", {len(self.runs)} shown" if self.total > len(self.runs) else "")
+        return [Table(_COLUMNS, [_row(run) for run in self.runs], caption)]
+
+
+def _row(run: Run) -> tuple[Value, ...]:
+    result = run.result
+    return (
+        run.ref,
+        run.status.value,
+        *(
+            (
+                result.epochs,
+                result.best_score,
+                result.monitor,
+                result.train_loss,
+                result.val_loss,
+                Cell(theme.duration(result.duration), round(result.duration, 3)),
+            )
+            if result
+            else (None,) * 6
+        ),
+        Cell(theme.moment(run.started_at), int(run.started_at.timestamp())),
+        result.model_id if result else None,
+        facts.tags(run),
+    )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunComparison(Page):
+    """What `%runs compare` shows: metrics side by side, what differs, and how the cells differ from the first's.
+
+    The curves are a picture of their own, `CurvesPicture(runs)`.
+    """
+
+    runs: Sequence[Run]
+
+    def parts(self) -> Sequence[View]:
+        """Return metrics, differences and the cells' differences."""
+        first, *others = self.runs
+        return [
+            Section("Results", (_metrics(self.runs),), unfolded=True),
+            Section("What differs", (_differences(self.runs),), unfolded=True),
+            *(_source_difference(first, other) for other in others),
+        ]
+
+
+def _metrics(runs: Sequence[Run]) -> Table:
+    rows: list[tuple[Value, ...]] = [
+        ("status", *(run.status.value for run in runs)),
+        ("epochs", *(facts.num_epochs(run) for run in runs)),
+        ("best epoch", *(run.result.best_epoch if run.result else None for run in runs)),
+    ]
+    best = [facts.best_metrics(run) for run in runs]
+    last = [facts.last_metrics(run.result) if run.result else {} for run in runs]
+    names = dict.fromkeys(name for some in (*best, *last) for name in some)
+    for when, metrics in (("best", best), ("last", last)):
+        rows += [(f"{name}, {when} epoch", *(some.get(name) for some in metrics)) for name in names]
+    return Table(("run", *(run.ref for run in runs)), rows, sortable=False)
+
+
+def _differences(runs: Sequence[Run]) -> View:
+    """Return all that is recorded and not the same in every run."""
+    recorded = [dict(_recorded(run)) for run in runs]
+    names = dict.fromkeys(name for some in recorded for name in some)
+    rows = [(name, *(some.get(name) for some in recorded)) for name in names]
+    rows = [row for row in rows if len(set(row[1:])) > 1]
+    if not rows:
+        return Line("Options, hyperparameters, data, model and environment are the same.")
+    return Table(("run", *(run.ref for run in runs)), rows, sortable=False)
+
+
+def _recorded(run: Run) -> Iterator[tuple[str, str]]:
+    groups = dict(run.facts)
+    groups["model"] = {name: value for name, value in groups.get("model", {}).items() if name != "summary"}
+    yield from facts.flatten({"options": run.options, **groups, "hyperparams": facts.hyperparams(run), "tags": run.tags})
+    if run.result:
+        yield from {"strategy": run.result.strategy, "precision": run.result.precision, "plan": run.result.plan}.items()
+
+
+def _source_difference(first: Run, other: Run) -> View:
+    lines = difflib.unified_diff(first.source.splitlines(), other.source.splitlines(), first.ref, other.ref, lineterm="")
+    difference = Difference(tuple(lines)) if first.source != other.source else Line("The cells are the same.")
+    return Section(f"Cell of {other.ref} against {first.ref}", (difference,), unfolded=True)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Difference(View):
+    """The lines of a unified difference; added and removed ones are told apart by colour too."""
+
+    lines: tuple[str, ...]
+
+    def text(self) -> str:
+        """Return the lines indented."""
+        return Verbatim("\n".join(self.lines)).text()
+
+    def html(self) -> str:
+        """Return the lines preformatted."""
+        lines = "\n".join(map(_marked, self.lines))
+        return f"<pre>{lines}</pre>"
+
+
+def _marked(line: str) -> str:
+    mark = {"+": "added", "-": "removed"}.get(line[:1])
+    shown = theme.escape(line)
+    return f'<span class="mltrain-{mark}">{shown}</span>' if mark else shown
