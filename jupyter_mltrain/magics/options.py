@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from IPython.core.error import UsageError
-from IPython.utils.process import arg_split
 
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
 
 _VARIABLE = re.compile(r"\{([A-Za-z_]\w*)\}")
+_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")
+_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _INVALID = re.compile(r"argument (?P<option>[^:]+): invalid (?P<kind>\w+)(?: value|): (?P<value>.*)", re.DOTALL)
 _KINDS = {"int": "a whole number", "float": "a number"}
 
@@ -27,7 +28,7 @@ def parse(magic: Callable[..., Any], line: str, namespace: Mapping[str, Any]) ->
         UnknownNameError: a variable that does not exist.
     """
     parser: argparse.ArgumentParser = magic.parser  # type: ignore[attr-defined]
-    words = [_unquoted(word) for word in arg_split(expanded(line, namespace))]
+    words = [_unquoted(word) for word in _WORD.findall(expanded(line, namespace))]
     try:
         return parser.parse_args(words)
     except UsageError as error:
@@ -53,7 +54,7 @@ def flags(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 
 
 def _unquoted(word: str) -> str:
-    return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in "'\"" else word
+    return word[1:-1] if _QUOTED.fullmatch(word) else word
 
 
 def _explained(message: str, parser: argparse.ArgumentParser) -> str:

@@ -50,7 +50,7 @@ class TrainMagics(Magics):
     @argument("--epochs", type=int, metavar="N", help="passes over the data")
     @argument("--batch-size", type=int, metavar="N", help="rows a step; 32 if nothing says otherwise")
     @argument("--lr", dest="learning_rate", type=float, metavar="RATE", help="learning rate")
-    @argument("--lr-schedule", choices=list(LearningRateSchedule), help="let the rate fall over the whole training")
+    @argument("--lr-schedule", choices=[*map(str, LearningRateSchedule)], help="let the rate fall over the whole training")
     @argument("--optimizer", metavar="NAME", help="sgd, rmsprop, adam, adamw or any other of Keras; adam if nothing says")
     @argument("--momentum", type=float, metavar="M", help="of SGD and RMSprop")
     @argument("--weight-decay", type=float, metavar="W", help="decoupled weight decay of the optimizer")
@@ -71,8 +71,8 @@ class TrainMagics(Magics):
     @argument("--allow-nan", action="store_true", help="go on when data or loss hold NaN or infinity")
     @argument_group("engine")
     @argument("--strategy", metavar="WHICH", help="auto, cpu, gpu, gpu:N or mirrored; %%devices tells what there is")
-    @argument("--precision", choices=list(Precision), help="dtype policy of the layers that the cell makes")
-    @argument("--plan", choices=list(Plan), help="how an epoch is executed")
+    @argument("--precision", choices=[*map(str, Precision)], help="dtype policy of the layers that the cell makes")
+    @argument("--plan", choices=[*map(str, Plan)], help="how an epoch is executed")
     @argument_group("tracking")
     @argument("--register", metavar="MODEL", help="put the best model under a new version of this name")
     @argument("--tag", dest="tags", action="append", default=[], metavar="KEY=VALUE", help="label the run; may repeat")
@@ -111,8 +111,9 @@ class TrainMagics(Magics):
         for name in defaults.keys() - _FIELDS - _NOT_TRAINING:
             raise OptionError(f"expected options in [tool.jupyter_mltrain], received {name!r}{did_you_mean(name, _FIELDS)}")
         merged = {**{n: v for n, v in defaults.items() if n in _FIELDS}, **self._settings.training_defaults(), **options}
-        merged["precision"] = Precision(merged.get("precision", "auto"))
-        merged["plan"] = Plan(merged.get("plan", "auto"))
+        for name, kind in (("precision", Precision), ("plan", Plan), ("lr_schedule", LearningRateSchedule)):
+            if name in merged:
+                merged[name] = kind(merged[name])
         return TrainSpec(**merged)
 
     def _train(self, spec: TrainSpec, cell: NotebookCell) -> Run:

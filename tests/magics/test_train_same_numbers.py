@@ -188,6 +188,20 @@ CELLS = {
         model.compile("adamw", "mse")
         history = model.fit(x, z)
     """,
+    "a class whose fit is a loop of its own": """
+        class Loop(keras.Sequential):
+            def fit(self, inputs, targets, epochs):
+                history = {"loss": []}
+                for _ in range(epochs):
+                    with tf.GradientTape() as tape:
+                        loss = tf.reduce_mean((self(inputs) - targets) ** 2)
+                    self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+                    history["loss"].append(float(loss))
+                return type("Seen", (), {"history": history})()
+        model = Loop([keras.Input((6,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        history = model.fit(x, z, epochs=3)
+    """,
     "several steps an execution, gradient accumulation, moving average": """
         model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
         model.compile(keras.optimizers.Adam(gradient_accumulation_steps=2, use_ema=True), "mse", steps_per_execution=3)

@@ -1,0 +1,231 @@
+"""The phases of one run, from the first `fit` to the files and the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import keras
+
+from jupyter_mltrain.domain.errors import ModelError, StoreError
+from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, Notice
+from jupyter_mltrain.domain.run import Epoch, RunStatus, TrainingOutcome, TrainingResult
+from jupyter_mltrain.domain.spec import Cell, CellOutcome, Plan, TrainSpec
+from jupyter_mltrain.engine import phase
+from jupyter_mltrain.engine.board import Board
+from jupyter_mltrain.engine.capture import captured
+from jupyter_mltrain.engine.facts import hyperparams, model_facts, num_params
+from jupyter_mltrain.engine.fingerprint import fingerprints
+from jupyter_mltrain.engine.saving import Saver, signature
+from jupyter_mltrain.engine.strategy import Scope
+from jupyter_mltrain.engine.watch import RunState, scalars
+
+
+class _EndOfRun(BaseException):
+    """Ends a body whose run was stopped, at its next `fit`; no `except Exception` of the user catches it."""
+
+
+class Training:
+    """The phases of one run."""
+
+    def __init__(self, spec: TrainSpec, cell: Cell, scope: Scope, state: RunState, folder: Path | None) -> None:
+        self._spec, self._cell, self._scope, self._state = spec, cell, scope, state
+        self._interrupts, self._on_event = state.interrupts, state.on_event
+        self._saver = Saver(folder) if folder else None
+        self._board = Board(folder / "tensorboard") if folder else None
+        state.on_event = self._tell
+        if self._saver:
+            state.on_best = self._saver.on_best
+        self._model: Any = None
+        self._last_weights: list[Any] | None = None
+        self._hyperparams: dict[str, Any] = {}
+        self._planned_epochs = 0
+        self._said: list[str] = []
+        self._data: dict[str, Any] = {}
+        self._phases: list[dict[str, Any]] = []
+        self._started: float | None = None
+        self._ended = 0.0
+
+    def _tell(self, event: Event) -> None:
+        if self._board and isinstance(event, EpochEnded):
+            self._board.write(event.epoch)
+        self._on_event(event)
+
+    def run_body(self) -> CellOutcome:
+        """Run the body under the scope; train what it built if it trained nothing."""
+        outcome = CellOutcome()
+        with captured(self.fit, self.own_fit), self._scope:
+            try:
+                outcome = self._cell.run()
+            except _EndOfRun:
+                return outcome
+            if self._state.phase == 0:
+                model = self._named_model() or _built_model(outcome)
+                if self._spec.data is None:
+                    raise ModelError(
+                        f"expected a call of fit in the cell or --data, received neither for model {model.name!r}: "
+                        "add model.fit(x, y), or --data x,y"
+                    )
+                model.fit()
+        return outcome
+
+    def _named_model(self) -> Any:
+        if self._spec.model is None:
+            return None
+        model = self._cell.evaluate(self._spec.model, "--model")
+        if not isinstance(model, keras.Model):
+            raise ModelError(f"expected --model to name a Keras model, received {type(model).__name__} {self._spec.model!r}")
+        return model
+
+    def fit(self, original: Any, model: Any, given: dict[str, Any]) -> Any:
+        """Do one captured `fit`."""
+        if self._state.ending and self._state.phase:
+            raise _EndOfRun
+        with self._interrupts.deferred():
+            merged, overridden = phase.arguments(self._spec, self._cell, model, given)
+            for text in overridden + phase.prepare(model, merged, self._spec):
+                self._say(text)
+            self._model = model
+            self._before_fit(model, merged)
+            num_before = len(self._state.epochs)
+            try:
+                return phase.run(original, model, merged, spec=self._spec, scope=self._scope, state=self._state)
+            finally:
+                self._ended = perf_counter()
+                self._after_fit(model, len(self._state.epochs) - num_before)
+
+    def own_fit(self, call: Callable[[], Any], model: Any) -> Any:
+        """Do one call of a `fit` that the user's class overrides; if Keras's is not used in it, keep what it returns."""
+        phase_before = self._state.phase
+        self._started = self._started or perf_counter()
+        returned = call()
+        if self._state.phase > phase_before:
+            return returned
+        self._state.phase += 1
+        self._model, self._ended = model, perf_counter()
+        self._say(f"{type(model).__name__}.fit has its own loop: its progress is not seen, and only the interrupt stops it.")
+        history = getattr(returned, "history", returned)
+        if isinstance(history, dict) and all(isinstance(values, list) for values in history.values()):
+            for values in zip(*history.values(), strict=False):
+                metrics = scalars(dict(zip(history, values, strict=True)))
+                epoch = Epoch(number=len(self._state.epochs) + 1, phase=self._state.phase, metrics=metrics, seconds=0.0)
+                self._state.epochs.append(epoch)
+                self._tell(EpochEnded(epoch=epoch, best=False))
+        self._hyperparams = hyperparams(model, {}, len(self._state.epochs))
+        self._on_event(FactsKnown(facts={"said": self._said, "hyperparams": self._hyperparams}))
+        self._after_fit(model, len(self._state.epochs))
+        return returned
+
+    def _say(self, text: str) -> None:
+        if text not in self._said:
+            self._said.append(text)
+            self._on_event(Notice(text=text))
+
+    def _before_fit(self, model: Any, merged: dict[str, Any]) -> None:
+        if self._started is None:
+            self._started = perf_counter()
+        self._planned_epochs += phase.num_epochs(merged)
+        self._hyperparams = hyperparams(model, merged, self._planned_epochs)
+        self._data |= fingerprints(merged)
+        self._on_event(FactsKnown(facts={"said": self._said, "hyperparams": self._hyperparams, "data": self._data}))
+
+    def _after_fit(self, model: Any, num_epochs: int) -> None:
+        self._phases.append({"model": model.name, "epochs": num_epochs})
+        self._on_event(FactsKnown(facts={"model": model_facts(model), "phases": self._phases}))
+        best = self._state.best
+        if best.restores and best.best_weights is not None:
+            self._last_weights = model.get_weights()
+            model.set_weights(best.best_weights)
+
+    def rescue(self) -> None:
+        """Keep what a training that failed has brought so far."""
+        if self._board:
+            self._board.close(self._hyperparams, RunStatus.FAILED)
+        best = self._state.best
+        if self._saver and best.best_weights is not None:
+            after = self._model.get_weights()
+            self._saver.save_best(self._model, best.best_weights)
+            self._model.set_weights(after)
+
+    def finish(self, outcome: CellOutcome, kind: str, reason: str) -> TrainingOutcome:
+        """Write the models, close the event files, and put the result together."""
+        with self._interrupts.deferred():
+            status = RunStatus.INTERRUPTED if self._interrupts.received else RunStatus.COMPLETED
+            if self._state.control.stop_requested:
+                status = RunStatus.STOPPED
+            best, last = self._write_models()
+            if self._board:
+                self._board.close(self._hyperparams, status)
+            is_shown = outcome.value is not None and not isinstance(outcome.value, keras.Model | keras.callbacks.History)
+            return TrainingOutcome(
+                status=status,
+                result=self._result(kind, reason),
+                best=best,
+                last=last,
+                signature=signature(self._model),
+                num_params=num_params(self._model),
+                value=outcome.value if is_shown else None,
+            )
+
+    def _write_models(self) -> tuple[Path | None, Path | None]:
+        if self._saver is None:
+            return None, None
+        model, best = self._model, self._state.best
+        after = model.get_weights()
+        try:
+            if self._last_weights is not None:
+                model.set_weights(self._last_weights)
+            last = self._saver.save_last(model)
+            if best.best_weights is None or best.best_number == len(self._state.epochs):
+                return self._saver.copy_last(last), last
+            return self._saver.save_best(model, best.best_weights), last
+        except OSError as error:
+            raise StoreError(
+                f"expected to write the model, received {error.strerror or error}: make room or choose another "
+                "%config MLTrain.home; the trained model is still in the notebook"
+            ) from error
+        finally:
+            model.set_weights(after)
+
+    def _result(self, kind: str, reason: str) -> TrainingResult:
+        epochs, best = self._state.epochs, self._state.best
+        last = epochs[-1].metrics if epochs else {}
+        train = {name: value for name, value in last.items() if not name.startswith("val_") and name != "learning_rate"}
+        validation = {name.removeprefix("val_"): value for name, value in last.items() if name.startswith("val_")}
+        return TrainingResult(
+            epochs=len(epochs),
+            train_loss=train.pop("loss", None),
+            val_loss=validation.pop("loss", None),
+            train_metrics=train,
+            val_metrics=validation,
+            monitor=best.monitor if best.best_number else None,
+            best_epoch=best.best_number,
+            best_score=best.best_metrics.get(best.monitor),
+            best_metrics=best.best_metrics or dict(last),
+            duration=self._ended - (self._started or self._ended),
+            hyperparams=self._hyperparams,
+            strategy=kind,
+            precision=self._model.dtype_policy.name,
+            plan=Plan.KERAS,
+            reason=reason,
+        )
+
+
+def _built_model(outcome: CellOutcome) -> Any:
+    """Return the model that a body built: the value of its last line, else the one that it assigned."""
+    if isinstance(outcome.value, keras.Model):
+        return outcome.value
+    models = {name: value for name, value in outcome.assigned.items() if isinstance(value, keras.Model)}
+    distinct = {id(model): model for model in models.values()}
+    if len(distinct) == 1:
+        return next(iter(distinct.values()))
+    if not models:
+        raise ModelError(
+            "expected the cell to build or fit a Keras model, it did neither: assign one, or name an earlier one with --model"
+        )
+    raise ModelError(
+        f"expected one Keras model in the cell, received {len(distinct)}: {', '.join(sorted(models))}; "
+        f"name the one to train with --model {min(models)}"
+    )
