@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from jupyter_mltrain.domain.errors import OptionError
 
 _STRATEGY = re.compile(r"auto|cpu|gpu(:\d+)?|mirrored")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DATA = ("data", "validation_data", "sample_weight")
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class Precision(StrEnum):
@@ -37,6 +39,14 @@ class LearningRateSchedule(StrEnum):
     COSINE = "cosine"  # to zero along half a cosine (Loshchilov and Hutter 2017)
     LINEAR = "linear"  # to zero along a line
     EXPONENTIAL = "exponential"  # to a hundredth, by the same factor every step
+
+
+def chosen(option: str, choices: type[_Choice], value: str) -> _Choice:
+    """Return the member of `choices` that `value` names; raise `OptionError` if none does."""
+    try:
+        return choices(value)
+    except ValueError as error:
+        raise OptionError(f"expected {option} {', '.join(choices)}, received {value!r}: choose one of them") from error
 
 
 def check_name(name: str, what: str) -> str:
@@ -138,7 +148,8 @@ class TrainSpec:
             value = getattr(self, option.name)
             if value is None:
                 continue
-            if not isinstance(value, int | float | str | tuple | dict):
+            is_plain = isinstance(value, int | float | tuple | dict) and option.name not in _DATA
+            if not is_plain and not isinstance(value, str):
                 given[option.name] = f"<{type(value).__name__}>"
             elif value != getattr(default, option.name):
                 given[option.name] = value

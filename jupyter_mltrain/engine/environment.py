@@ -13,6 +13,21 @@ from typing import Any
 from jupyter_mltrain.domain.device import Device
 from jupyter_mltrain.engine.devices import processor
 
+# By name: others that begin alike hold secrets (TF_TOKEN_… of Terraform).
+_VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "KERAS_BACKEND",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+
 
 def facts(found: tuple[Device, ...]) -> dict[str, Any]:
     """Return the environment of a run, ready for JSON."""
@@ -31,11 +46,7 @@ def facts(found: tuple[Device, ...]) -> dict[str, Any]:
             "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
         },
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
-        "environment": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name.startswith(("TF_", "CUDA_", "XLA_", "KERAS_", "OMP_"))
-        },
+        "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import logging
 import os
 import re
 import sys
@@ -60,9 +61,15 @@ class _QuietLoader(importlib.abc.Loader):
             spec.loader = module.__loader__ = self._loader
         with _without_log_lines():
             self._loader.exec_module(module)
+            module.get_logger().addFilter(_is_no_retracing)
             # Looking for GPUs writes lines too, and memory growth can only be chosen before one is used.
             for gpu in module.config.list_physical_devices("GPU"):
                 module.config.experimental.set_memory_growth(gpu, True)
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    """Leave out TensorFlow's advice on retracing, which it gives by mistake when several models are trained in a row."""
+    return "triggered tf.function retracing" not in str(record.msg)
 
 
 @contextmanager

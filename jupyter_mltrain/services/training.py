@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import socket
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.events import EngineStarting, OnEvent, RunEnded, TrainControl
-from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, TrainingOutcome
+from jupyter_mltrain.domain.run import Epoch, Failure, Run, RunStatus, TrainingOutcome
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.services.recording import Recorder
 from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.store.processes import this_process
 
 if TYPE_CHECKING:
     from jupyter_mltrain.domain.model import ModelVersion
@@ -88,7 +88,7 @@ def _create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
             note=spec.note,
             facts={},
             user=_user(),
-            process=_process(),
+            process=this_process(),
         )
     return Run(
         id="untracked",
@@ -99,7 +99,7 @@ def _create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
         started_at=datetime.now(UTC),
         ended_at=None,
         user=_user(),
-        process=_process(),
+        process=this_process(),
         options=spec.given(),
         tags=spec.tags,
         note=spec.note,
@@ -138,9 +138,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
-
-
-def _process() -> Process:
-    import psutil
-
-    return Process(host=socket.gethostname(), pid=os.getpid(), started=psutil.Process().create_time())

@@ -7,7 +7,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 _NOT_FINITE = "$float"  # JSON knows no NaN and no infinity: NaN is kept as {"$float": "nan"}
 
@@ -22,9 +27,22 @@ def loads(text: str) -> Any:
     return json.loads(text, object_hook=_restored)
 
 
-def as_mapping(record: Any) -> dict[str, Any]:
+def as_mapping(record: DataclassInstance) -> dict[str, Any]:
     """Return the fields of a frozen record by name; fields that are records themselves stay what they are."""
     return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def as_record(kind: type[Record], mapping: Mapping[str, Any]) -> Record:
+    """Return the record whose fields `as_mapping` gave; what a newer version of this package added is left out.
+
+    Raises:
+        ValueError: a field is missing.
+    """
+    known = {field.name for field in fields(kind)}
+    try:
+        return kind(**{name: value for name, value in mapping.items() if name in known})
+    except TypeError as error:
+        raise ValueError(str(error)) from error
 
 
 def _plain(value: Any) -> Any:

@@ -85,7 +85,8 @@ def _of_database(path: Path, error: BaseException) -> str:
         return f"expected to write {path} within 30 seconds, received a lock of another process: try again, or end that process"
     if code == "SQLITE_FULL":
         return _full(path, error)
-    if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or "decode" in str(error):
+    unreadable_text = str(error).startswith("Could not decode")  # of the driver itself, which gives no code
+    if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or unreadable_text:
         return _damaged(path, error)
     if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return _forbidden(path, error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import socket
 
 import psutil
 
@@ -14,7 +14,7 @@ _START_TOLERANCE = 1.0  # seconds: the operating system's own clock ticks are co
 
 def this_process() -> Process:
     """Return the process that calls, as a run records it."""
-    return Process(host=platform.node(), pid=os.getpid(), started=psutil.Process().create_time())
+    return Process(host=socket.gethostname(), pid=os.getpid(), started=psutil.Process().create_time())
 
 
 def is_alive(process: Process) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, TrainingResult
-from jupyter_mltrain.store.codec import as_mapping
+from jupyter_mltrain.store.codec import as_mapping, as_record
 
 
 def run_from(row: Row[Any], *, tags: Mapping[str, str], epochs: tuple[Epoch, ...], folder: Path) -> Run:
@@ -29,8 +29,8 @@ def run_from(row: Row[Any], *, tags: Mapping[str, str], epochs: tuple[Epoch, ...
         tags=tags,
         note=row.note,
         facts=row.facts,
-        result=None if row.result is None else TrainingResult(**row.result),
-        failure=None if row.failure is None else Failure(**row.failure),
+        result=None if row.result is None else as_record(TrainingResult, row.result),
+        failure=None if row.failure is None else as_record(Failure, row.failure),
         epochs=epochs,
         folder=folder,
     )

@@ -183,7 +183,9 @@ class RunStore:
     def mark_died(self) -> tuple[Run, ...]:
         """Mark the running runs of this host whose process is gone, and return them; when they ended is not known."""
         with self._database.read() as connection:
-            here = select(runs.c.id, runs.c.host, runs.c.pid, runs.c.process_started).where(runs.c.host == this_process().host)
+            here: Select[Any] = select(runs.c.id, runs.c.host, runs.c.pid, runs.c.process_started).where(
+                runs.c.host == this_process().host
+            )
             running = connection.execute(here.where(runs.c.status == RunStatus.RUNNING))
             gone = [row.id for row in running if not is_alive(process_from(row))]
         if not gone:

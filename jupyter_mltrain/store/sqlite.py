@@ -19,7 +19,6 @@ from typing import Any
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.store import codec
 from jupyter_mltrain.store.database import Database, store_errors
 from jupyter_mltrain.store.file_system import file_system, is_local
@@ -102,20 +101,20 @@ def findings(database: Database) -> tuple[str, ...]:
     """Tell in plain sentences how the database is protected and whether it is whole."""
     with _driver_cursor(database) as cursor:
         journal = Journal(_value(cursor, "PRAGMA journal_mode"))
-    return (_file_system_finding(database), _version_finding(), _JOURNAL_FINDINGS[journal], _integrity_finding(database))
-
-
-_JOURNAL_FINDINGS = {
-    Journal.ROLLBACK: "Journal in force: rollback (DELETE), synchronous EXTRA: a finished run survives a loss of power.",
-    Journal.WAL: "Journal in force: WAL, synchronous EXTRA: a finished run survives a loss of power.",
-}
-
-
-def _file_system_finding(database: Database) -> str:
-    name = file_system(database.path)
-    return f"File system: {name}, " + (
-        "local." if is_local(name) else "of a network or of an unknown kind: WAL is not used there."
+        check = _value(cursor, "PRAGMA quick_check(1)")
+    return (
+        _file_system_finding(database.path),
+        _version_finding(),
+        f"Journal in force: {journal.name.lower()}, synchronous: EXTRA, so a finished run survives a loss of power.",
+        _integrity_finding(database.path, check),
     )
+
+
+def _file_system_finding(path: Path) -> str:
+    name = file_system(path)
+    if is_local(name):
+        return f"File system: {name}, local."
+    return f"File system: {name}, of a network or of an unknown kind: WAL is not used there."
 
 
 def _version_finding() -> str:
@@ -128,12 +127,7 @@ def _version_finding() -> str:
     )
 
 
-def _integrity_finding(database: Database) -> str:
-    try:
-        with _driver_cursor(database) as cursor:
-            answer = _value(cursor, "PRAGMA quick_check(1)")
-    except StoreError as error:
-        return f"Integrity: {error}."
-    if answer == "ok":
+def _integrity_finding(path: Path, check: str) -> str:
+    if check == "ok":
         return "Integrity: SQLite's quick check found nothing wrong."
-    return f"Integrity: SQLite's quick check found damage ({answer}): put a copy of {database.path} in its place."
+    return f"Integrity: SQLite's quick check found damage ({check}): put a copy of {path} in its place."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.store import sqlite
 from jupyter_mltrain.store.database import store_errors
 from jupyter_mltrain.store.findings import findings
@@ -27,7 +29,7 @@ class Store:
         """Open the home, make or upgrade what is needed, and mark the runs whose process is gone as died.
 
         Raises:
-            StoreError: the home cannot be read or written, is damaged, or belongs to a newer version.
+            StoreError: the home cannot be read, made or upgraded, or is of a newer version.
         """
         self.home = home.absolute()
         _make_home(self.home)
@@ -35,7 +37,8 @@ class Store:
         upgrade(self._database)
         self.runs = RunStore(self._database, self.home / "runs")
         self.models = ModelStore(self._database, self.home / "models")
-        self.runs.mark_died()
+        with suppress(StoreError):  # on a full disk, or one that may only be read, what there is can still be read
+            self.runs.mark_died()
 
     def findings(self) -> tuple[str, ...]:
         """Tell in plain sentences how the home is and how it is protected."""

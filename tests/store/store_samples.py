@@ -1,0 +1,90 @@
+"""Runs, results and models to put into a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_mltrain.domain.model import ModelVersion, Signature, TensorSpec
+from jupyter_mltrain.domain.run import Epoch, Run, RunStatus, TrainingResult
+from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.store import Store
+
+SIGNATURE = Signature(
+    inputs=(TensorSpec(name="image", shape=(None, 8, 8, 1), dtype="float32"),),
+    outputs=(TensorSpec(name="digit", shape=(None, 10), dtype="float32"),),
+)
+
+
+def begin(store: Store, name: str = "digits", **given: Any) -> Run:
+    """A run that has begun."""
+    record: dict[str, Any] = {
+        "source": f"%%train {name}\nmodel.fit(x, y)\n",
+        "options": {},
+        "tags": {},
+        "note": "",
+        "facts": {},
+        "user": "ada",
+        "process": this_process(),
+    }
+    return store.runs.create_run(name=name, **(record | given))
+
+
+def train(store: Store, name: str = "digits", *, num_epochs: int = 4, **given: Any) -> Run:
+    """A whole run, its epochs written two at a time, the last two with its end."""
+    run = begin(store, name, **given)
+    epochs = some_epochs(num_epochs)
+    for first in range(0, num_epochs - 2, 2):
+        store.runs.append_epochs(run.id, epochs[first : first + 2])
+    result = some_result(epochs[-1].metrics, num_epochs=num_epochs)
+    return store.runs.finish_run(run.id, status=RunStatus.COMPLETED, result=result, epochs=epochs[-2:])
+
+
+def finish_with(store: Store, best_metrics: Mapping[str, float], name: str = "digits") -> Run:
+    """A run whose best epoch came to these metrics."""
+    return store.runs.finish_run(begin(store, name).id, status=RunStatus.COMPLETED, result=some_result(best_metrics))
+
+
+def some_epochs(num_epochs: int) -> list[Epoch]:
+    """Epochs whose loss falls."""
+    return [
+        Epoch(number=number, phase=1, metrics={"loss": 1 / number, "val_loss": 2 / number}, seconds=0.5)
+        for number in range(1, num_epochs + 1)
+    ]
+
+
+def some_result(best_metrics: Mapping[str, float], *, num_epochs: int = 1) -> TrainingResult:
+    """A result whose best epoch is the last one."""
+    return TrainingResult(
+        epochs=num_epochs,
+        train_loss=best_metrics.get("loss"),
+        val_loss=best_metrics.get("val_loss"),
+        train_metrics={},
+        val_metrics={},
+        monitor="val_loss",
+        best_epoch=num_epochs,
+        best_score=best_metrics.get("val_loss"),
+        best_metrics=best_metrics,
+        duration=2.5,
+        hyperparams={"optimizer": {"name": "adam", "learning_rate": 0.001}},
+        strategy="cpu",
+        precision="float32",
+        plan="keras",
+        reason="CPU: this machine has no GPU.",
+    )
+
+
+def register(
+    store: Store, run: Run, name: str = "digits", *, content: bytes = b"weights", file: str = "best.keras"
+) -> ModelVersion:
+    """A version whose file holds `content`."""
+    path = run.folder / file
+    path.write_bytes(content)
+    return register_file(store, run, path, name)
+
+
+def register_file(store: Store, run: Run, path: Path, name: str = "digits") -> ModelVersion:
+    """A version made of a file."""
+    metrics = {"val_loss": 0.25}
+    return store.models.register(name, file=path, signature=SIGNATURE, num_params=650, metrics=metrics, run=run, user="ada")

@@ -1,0 +1,95 @@
+"""What other processes do to a store in these tests; nothing here imports TensorFlow, so they start at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from store_samples import begin, register, register_file, train
+
+from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.store.store import Store
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["jupyter_mltrain.store.store", "alembic.command"])
+
+
+def at_once(work: Callable[..., Any], *arguments: Any, num_processes: int = 8) -> list[Any]:
+    """What `work` returns in each of several processes that begin together."""
+    with ProcessPoolExecutor(num_processes, mp_context=PROCESSES) as pool:
+        return [future.result() for future in [pool.submit(work, *arguments) for _ in range(num_processes)]]
+
+
+def start(work: Callable[..., Any], *arguments: Any) -> ForkServerProcess:
+    """A process that the test ends."""
+    process = PROCESSES.Process(target=work, args=arguments, daemon=True)
+    process.start()
+    return process
+
+
+def open_home(home: Path) -> str:
+    store = Store(home)
+    return begin(store).ref
+
+
+def train_runs(home: Path, num_runs: int) -> list[str]:
+    store = Store(home)
+    return [train(store, "shared", num_epochs=10).id for _ in range(num_runs)]
+
+
+def register_versions(home: Path, run_id: str, num_versions: int) -> list[str]:
+    store = Store(home)
+    run = store.runs.get(run_id)
+    return [register_file(store, run, run.folder / "best.keras").ref for _ in range(num_versions)]
+
+
+def train_until_told(home: Path, name: str, parent: Connection) -> None:
+    """Train and register without end; tell of every run that is finished."""
+    store = Store(home)
+    parent.send("ready")
+    while not parent.poll():
+        run = train(store, name, num_epochs=10)
+        parent.send(run.id)
+        register(store, run, name, content=run.id.encode() * 5000)
+
+
+def begin_and_wait(home: Path, parent: Connection) -> None:
+    parent.send(begin(Store(home)).id)
+    parent.recv()
+
+
+def register_from(home: Path, run_id: str, file: Path) -> None:
+    store = Store(home)
+    register_file(store, store.runs.get(run_id), file)
+
+
+def train_until_full(home: Path, limit: int) -> tuple[list[str], str]:
+    """Train with no file allowed to grow beyond `limit` bytes; the ids that were finished, and the error."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store = Store(home)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    finished: list[str] = []
+    try:
+        while len(finished) < 10_000:
+            finished.append(train(store, "full", facts={"padding": "x" * 5000}).id)
+    except StoreError as error:
+        return finished, str(error)
+    return finished, ""
+
+
+def register_too_large(home: Path, run_id: str, file: Path, limit: int) -> str:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store = Store(home)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        register_file(store, store.runs.get(run_id), file)
+    except StoreError as error:
+        return str(error)
+    return ""
