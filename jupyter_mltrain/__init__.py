@@ -1,8 +1,14 @@
-"""Train Keras models from a notebook: `%load_ext jupyter_mltrain`."""
+"""Train Keras models from a notebook: `%load_ext jupyter_mltrain`, or from Python: `jupyter_mltrain.train(...)`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_mltrain.api import load_model, models, runs, train
+    from jupyter_mltrain.domain.errors import MLTrainError
+
+__all__ = ["MLTrainError", "load_model", "models", "runs", "train"]
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -10,3 +16,20 @@ def load_ipython_extension(shell: Any) -> None:
     from jupyter_mltrain.magics.extension import load
 
     load(shell)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is public at its first use, so that the extension loads quickly."""
+    if name == "MLTrainError":
+        from jupyter_mltrain.domain.errors import MLTrainError
+
+        return MLTrainError
+    if name in __all__:
+        from jupyter_mltrain import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -26,7 +26,7 @@ class BestEpoch(keras.callbacks.EarlyStopping):
         """Take the metric to watch (`name`, `name:min` or `name:max`; None: `val_loss`, else `loss`) and the patience."""
         name, _, mode = (monitor or "").partition(":")
         super().__init__(monitor=name, mode=mode or "auto", patience=math.inf if patience is None else patience)
-        self._asked = name
+        self._asked = self._chosen = name
         self.restore_best_weights = True  # makes Keras keep them
         self.restores = patience is not None
         self.best_number: int | None = None
@@ -42,6 +42,7 @@ class BestEpoch(keras.callbacks.EarlyStopping):
         if self._model_id != id(self.model):  # weights of another model are no rivals
             self._model_id = id(self.model)
             self.best = self.best_weights = self.best_number = None
+            self._chosen = self._asked
             self.best_metrics = {}
 
     def see(self, number: int, logs: dict[str, float]) -> bool:
@@ -50,7 +51,9 @@ class BestEpoch(keras.callbacks.EarlyStopping):
         Raises:
             UnknownNameError: the metric that was asked for is not among them.
         """
-        monitor = self._asked or next((name for name in ("val_loss", "loss") if name in logs), "")
+        if not self._chosen:
+            self._chosen = next((name for name in ("val_loss", "loss") if name in logs), "")
+        monitor = self._chosen
         if self._asked and monitor not in logs and self.best_number is None:
             raise UnknownNameError(
                 f"expected --monitor to name a metric of this model, received {monitor!r}{did_you_mean(monitor, logs)}"

@@ -56,6 +56,7 @@ def _objective(model: Any, spec: TrainSpec, x: Any, y: Any) -> _Objective:
         loss = _known("--loss", wanted, "losses", _LOSSES.get(wanted) or wanted)
         return _Objective(loss, wanted, [], "as the line says")
     y_shape, y_dtype = _target_spec(x, y)
+    _build(model, x)
     units = _units(model)
     if y_dtype is None or units is None:
         raise ModelError(
@@ -95,6 +96,17 @@ def _target_spec(x: Any, y: Any) -> tuple[tuple[int | None, ...], str | None]:
     if not hasattr(y, "shape") or not hasattr(y, "dtype"):
         return (), None
     return tuple(y.shape), getattr(y.dtype, "name", str(y.dtype))
+
+
+def _build(model: Any, x: Any) -> None:
+    """Build a Sequential model from the shape of its data, as its first step would."""
+    import keras
+
+    element = getattr(x, "element_spec", x)
+    first = element[0] if isinstance(element, tuple) else element
+    shape = getattr(first, "shape", None)
+    if isinstance(model, keras.Sequential) and not model.built and shape is not None:
+        model.build((None, *tuple(shape)[1:]))
 
 
 def _units(model: Any) -> int | None:

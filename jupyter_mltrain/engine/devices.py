@@ -96,8 +96,7 @@ def _precision(found: tuple[Device, ...]) -> tuple[str, str]:
 
     policy = keras.config.dtype_policy().name
     capability = max((device.compute_capability or (0, 0) for device in found), default=(0, 0))
-    if capability >= _BFLOAT16_SINCE:
-        return policy, f"the same numbers as the bare cell; --precision {Precision.MIXED_BFLOAT16} would use the tensor cores."
     if capability >= _FLOAT16_SINCE:
-        return policy, f"the same numbers as the bare cell; --precision {Precision.MIXED_FLOAT16} would use the tensor cores."
-    return policy, "the policy that is set; no device here computes faster in another."
+        faster = Precision.MIXED_BFLOAT16 if capability >= _BFLOAT16_SINCE else Precision.MIXED_FLOAT16
+        return policy, f"It gives the same numbers as the bare cell; --precision {faster} would use the tensor cores."
+    return policy, "It gives the same numbers as the bare cell."

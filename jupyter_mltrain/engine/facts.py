@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ def hyperparams(model: Any, merged: Mapping[str, Any], epochs: int) -> dict[str,
         config = model.optimizer.get_config()
         found["optimizer"] = type(model.optimizer).__name__
         config.pop("name", None)
+        if not config.get("use_ema"):
+            config.pop("ema_momentum", None)
         found |= {name: _plain(value) for name, value in config.items() if value is not None and value is not False}
     loss = model.loss
     if loss is not None:
@@ -45,13 +48,27 @@ def num_params(model: Any) -> int:
 
 def model_facts(model: Any) -> dict[str, Any]:
     """Return what the record keeps of a model besides its file."""
-    lines: list[str] = []
-    model.summary(print_fn=lambda text, **_: lines.append(text), line_length=100)
     return {
-        "name": model.name,
+        "name": model_name(model),
         "class": type(model).__name__,
         "num_params": num_params(model),
         "num_trainable": int(sum(math.prod(variable.shape) for variable in model.trainable_weights)),
         "precision": model.dtype_policy.name,
-        "summary": "\n".join(lines),
+        "summary": "\n".join(_layer_line(layer) for layer in model.layers),
     }
+
+
+def model_name(model: Any) -> str:
+    """Return the name that the user gave, or the class's where Keras counted: sequential_7 is sequential in the next session."""
+    counted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(model).__name__).lower()
+    return counted if re.fullmatch(rf"{counted}_\d+", model.name) else model.name
+
+
+def _layer_line(layer: Any) -> str:
+    """Name, class, output shape and number of weights of a layer, in columns.
+
+    Not Keras's own `summary`: in a notebook it displays an empty output, even when it is asked for text.
+    """
+    output: Any = getattr(layer, "output", None) if layer.built else None
+    shape = str(tuple(output.shape)) if hasattr(output, "shape") else ""
+    return f"{layer.name:<28} {type(layer).__name__:<24} {shape:<24} {num_params(layer):>12,}"

@@ -1,8 +1,9 @@
 """The kernel's interrupt as a wish, not a break.
 
-A `KeyboardInterrupt` in the middle of Keras's tracing leaves a model that cannot be trained again, and one in the middle of
-a TensorFlow call may be swallowed (measured). So while a training runs, the first interrupt only sets a flag, which is
-looked at between two steps; a second one breaks at once.
+A `KeyboardInterrupt` in the middle of Keras's tracing leaves a model that cannot be trained again, one in the middle of a
+TensorFlow call may be swallowed (measured), and one between two steps of the record would leave it half. So while a training
+runs, the first interrupt only sets a flag, which is looked at between two steps; a second one breaks at once. The user's own
+code is interrupted as it always is.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 
 class Interrupts:
-    """Decides what the interrupt signal does while it is entered; outside `deferred` it does what it always did.
+    """Holds the interrupt signal while it is entered: a first one sets `received`, but within `immediate`.
 
     Outside the main thread, which signals never reach, it does nothing.
     """
@@ -24,7 +25,7 @@ class Interrupts:
     def __init__(self) -> None:
         """Start with no interrupt received."""
         self.received = False
-        self._depth = 0
+        self._is_immediate = False
         self._previous: Any = None
 
     def __enter__(self) -> Interrupts:
@@ -39,16 +40,28 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._previous)
 
     @contextmanager
+    def immediate(self) -> Iterator[None]:
+        """Run the user's own code: an interrupt breaks it, one that was held breaks it before it begins."""
+        if self.received:
+            raise KeyboardInterrupt
+        with self._mode(immediate=True):
+            yield
+
+    @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let a first interrupt wait: `received` is set and the code goes on."""
-        self._depth += 1
+        """Within `immediate`, run what must not be broken."""
+        with self._mode(immediate=False):
+            yield
+
+    @contextmanager
+    def _mode(self, *, immediate: bool) -> Iterator[None]:
+        before, self._is_immediate = self._is_immediate, immediate
         try:
             yield
         finally:
-            self._depth -= 1
+            self._is_immediate = before
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        if self._depth and not self.received:
-            self.received = True
-        else:
+        if self._is_immediate or self.received:
             raise KeyboardInterrupt
+        self.received = True

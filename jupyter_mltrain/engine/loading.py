@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
 
     Args:
         path: a file whose checksum has been verified.
-        custom_objects: the user's classes and functions by name.
+        custom_objects: the user's classes and functions by name; those that the file does not name are left out, because
+            Keras would also take one called `mae` for the text "mae" in it.
 
     Raises:
         ModelFileError: the file holds weights only, or needs a class that is not at hand.
@@ -27,11 +30,32 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
         )
     import keras
 
+    classes, functions = _named_in(path)
+    found = {name: custom_objects[name] for name in (*classes, *functions) if name in custom_objects}
+    missing = sorted(classes - found.keys() - keras.saving.get_custom_objects().keys())
     with untouched():
         try:
-            return keras.models.load_model(path, custom_objects=dict(custom_objects))
+            return keras.models.load_model(path, custom_objects=found)
         except (TypeError, ValueError) as error:
             raise ModelFileError(
-                f"expected all classes of the model to be at hand, Keras could not make {path.name}: "
+                f"expected {', '.join(missing) or 'all classes'} of the model to be at hand, Keras could not make {path.name}: "
                 f"run the cell that defines them first, or pass custom_objects ({str(error).splitlines()[0]})"
             ) from error
+
+
+def _named_in(path: Path) -> tuple[set[str], set[str]]:
+    """Return the names of the classes that are not Keras's own and of the functions in a `.keras` file."""
+    with zipfile.ZipFile(path) as file:
+        parts = [json.loads(file.read("config.json"))]
+    classes, functions = set(), set()
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if part.get("class_name") == "function":
+                functions.add(part["config"])
+            elif part.get("registered_name"):
+                classes.add(part["registered_name"])
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
+    return classes, functions

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -12,6 +14,7 @@ from jupyter_mltrain.domain.files import whole_file
 from jupyter_mltrain.domain.model import Signature, TensorSpec
 from jupyter_mltrain.engine.randomness import untouched
 
+_COUNTED = re.compile(r"_\d+$")
 _SECONDS_BEFORE_FIRST_SAVE = 10.0
 _SHARE_OF_TIME = 0.01  # of the training that saving may take while it runs
 
@@ -54,15 +57,21 @@ def save(model: Any, path: Path) -> Path:
 def signature(model: Any) -> Signature:
     """Return names, shapes and dtypes of inputs and outputs; empty for a model that has no fixed ones."""
     inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
-    names = getattr(model, "output_names", None) or [tensor.name for tensor in outputs]
+    output_names = getattr(model, "output_names", None) or [tensor.name for tensor in outputs]
     return Signature(
-        inputs=tuple(_spec(tensor.name, tensor) for tensor in inputs),
-        outputs=tuple(_spec(name, tensor) for name, tensor in zip(names, outputs, strict=True)),
+        inputs=_specs(inputs, [tensor.name for tensor in inputs], "input"),
+        outputs=_specs(outputs, output_names, "output"),
     )
 
 
-def _spec(name: str, tensor: Any) -> TensorSpec:
-    return TensorSpec(name=name, shape=tuple(tensor.shape), dtype=str(tensor.dtype))
+def _specs(tensors: Sequence[Any], names: Sequence[str], side: str) -> tuple[TensorSpec, ...]:
+    plain = [_COUNTED.sub("", name) for name in names]  # Keras counts through a session: dense_7 is dense in the next
+    if len(set(plain)) < len(plain):
+        plain = [f"{name}_{number}" for number, name in enumerate(plain)]
+    return tuple(
+        TensorSpec(name=side if name == "keras_tensor" else name, shape=tuple(tensor.shape), dtype=str(tensor.dtype))
+        for name, tensor in zip(plain, tensors, strict=True)
+    )
 
 
 class Saver:

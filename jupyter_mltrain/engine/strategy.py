@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -68,12 +69,10 @@ class Scope:
             is_default: whether TensorFlow would take that one device by itself, so that nothing need be entered and the
                 numbers are the bare cell's to the bit.
         """
-        import tensorflow as tf
-
         self.strategy: Any = None
         self._device: str | None = None
         if choice.kind == "mirrored":
-            self.strategy = tf.distribute.MirroredStrategy(list(choice.devices))
+            self.strategy = _mirrored_strategy(choice.devices)
         elif not is_default:
             self._device = f"/{choice.devices[0]}"
         self._entered = ExitStack()
@@ -103,3 +102,11 @@ class Scope:
             scope: AbstractContextManager[Any] = self.strategy.scope()
             return scope
         return tf.device(self._device) if self._device else ExitStack()
+
+
+@functools.cache
+def _mirrored_strategy(names: tuple[str, ...]) -> Any:
+    """Make one strategy a process: TensorFlow takes the first all-reduce of a second one for the first one's, and fails."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(list(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -16,7 +17,7 @@ from jupyter_mltrain.domain.spec import Cell, CellOutcome, Plan, TrainSpec
 from jupyter_mltrain.engine import phase
 from jupyter_mltrain.engine.board import Board
 from jupyter_mltrain.engine.capture import captured
-from jupyter_mltrain.engine.facts import hyperparams, model_facts, num_params
+from jupyter_mltrain.engine.facts import hyperparams, model_facts, model_name, num_params
 from jupyter_mltrain.engine.fingerprint import fingerprints
 from jupyter_mltrain.engine.saving import Saver, signature
 from jupyter_mltrain.engine.strategy import Scope
@@ -58,7 +59,8 @@ class Training:
         outcome = CellOutcome()
         with captured(self.fit, self.own_fit), self._scope:
             try:
-                outcome = self._cell.run()
+                with self._interrupts.immediate():
+                    outcome = self._cell.run()
             except _EndOfRun:
                 return outcome
             if self._state.phase == 0:
@@ -132,7 +134,7 @@ class Training:
         self._on_event(FactsKnown(facts={"said": self._said, "hyperparams": self._hyperparams, "data": self._data}))
 
     def _after_fit(self, model: Any, num_epochs: int) -> None:
-        self._phases.append({"model": model.name, "epochs": num_epochs})
+        self._phases.append({"model": model_name(model), "epochs": num_epochs})
         self._on_event(FactsKnown(facts={"model": model_facts(model), "phases": self._phases}))
         best = self._state.best
         if best.restores and best.best_weights is not None:
@@ -151,23 +153,26 @@ class Training:
 
     def finish(self, outcome: CellOutcome, kind: str, reason: str) -> TrainingOutcome:
         """Write the models, close the event files, and put the result together."""
-        with self._interrupts.deferred():
-            status = RunStatus.INTERRUPTED if self._interrupts.received else RunStatus.COMPLETED
-            if self._state.control.stop_requested:
-                status = RunStatus.STOPPED
-            best, last = self._write_models()
-            if self._board:
-                self._board.close(self._hyperparams, status)
-            is_shown = outcome.value is not None and not isinstance(outcome.value, keras.Model | keras.callbacks.History)
-            return TrainingOutcome(
-                status=status,
-                result=self._result(kind, reason),
-                best=best,
-                last=last,
-                signature=signature(self._model),
-                num_params=num_params(self._model),
-                value=outcome.value if is_shown else None,
-            )
+        status = RunStatus.INTERRUPTED if self._interrupts.received else RunStatus.COMPLETED
+        if self._state.control.stop_requested:
+            status = RunStatus.STOPPED
+        if status is not RunStatus.COMPLETED:
+            # What a stopped loop leaves of its data pipeline is in cycles. TensorFlow may wait for as long as it was in
+            # use, a minute at most, when it is freed: a wake-up of its tuning thread can get lost. So now, while it is young.
+            gc.collect()
+        best, last = self._write_models()
+        if self._board:
+            self._board.close(self._hyperparams, status)
+        is_shown = outcome.value is not None and not isinstance(outcome.value, keras.Model | keras.callbacks.History)
+        return TrainingOutcome(
+            status=status,
+            result=self._result(kind, reason),
+            best=best,
+            last=last,
+            signature=signature(self._model),
+            num_params=num_params(self._model),
+            value=outcome.value if is_shown else None,
+        )
 
     def _write_models(self) -> tuple[Path | None, Path | None]:
         if self._saver is None:

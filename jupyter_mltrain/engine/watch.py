@@ -59,8 +59,9 @@ class StepWatch(keras.callbacks.Callback):
         self._process = psutil.Process()
         self._validating = False
         self._cut_short = False
-        self._due = self._metrics_due = self._since = 0.0
-        self._since_step = 0
+        self._due = self._metrics_due = 0.0
+        self._last_step, self._last_time = 0, 0.0
+        self._window_steps, self._window_seconds = 0, 0.0
         self._speed = 0.0
         self._metrics: Mapping[str, float] = {}
         self._num_steps: int | None = None
@@ -78,8 +79,8 @@ class StepWatch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._validating, self._metrics = False, {}
-        self._since, self._since_step = perf_counter(), 0
-        self._metrics_due = self._since + _SECONDS_BETWEEN_METRICS
+        self._last_step = 0
+        self._metrics_due = perf_counter() + _SECONDS_BETWEEN_METRICS
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         state = self._state
@@ -123,10 +124,15 @@ class StepWatch(keras.callbacks.Callback):
         )
 
     def _measure(self, batch: int, now: float) -> None:
-        if now - self._since >= _SECONDS_BETWEEN_METRICS or not self._speed:
-            self._speed = (batch - self._since_step) / max(now - self._since, 1e-9)
-            self._since, self._since_step = now, batch
-        if now >= self._metrics_due and batch:
+        if self._last_step:  # from the second step of an epoch on: the first may trace, and validation has passed before it
+            self._window_steps += batch - self._last_step
+            self._window_seconds += now - self._last_time
+        self._last_step, self._last_time = batch, now
+        if self._window_seconds >= _SECONDS_BETWEEN_METRICS or (self._window_seconds and not self._speed):
+            self._speed = self._window_steps / self._window_seconds
+            self._window_steps, self._window_seconds = 0, 0.0
+        # Under several replicas a running value cannot be read: Keras's own sums would come out wrong (seen on two CPUs).
+        if now >= self._metrics_due and batch and self.model.distribute_strategy.num_replicas_in_sync == 1:
             self._metrics_due = now + _SECONDS_BETWEEN_METRICS
             self._metrics = scalars(self.model.get_metrics_result())
 

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from jupyter_mltrain.magics.complete import complete_lines
+from jupyter_mltrain.magics.devices import DevicesMagics
+from jupyter_mltrain.magics.display import show_records
+from jupyter_mltrain.magics.mltrain import MLTrainMagics
+from jupyter_mltrain.magics.models import ModelsMagics
+from jupyter_mltrain.magics.runs import RunsMagics
 from jupyter_mltrain.magics.settings import MLTrain
 from jupyter_mltrain.magics.train import TrainMagics
 from jupyter_mltrain.services.session import Session
 
+_MAGICS = (TrainMagics, RunsMagics, ModelsMagics, DevicesMagics, MLTrainMagics)
+
 
 def load(shell: Any) -> None:
-    """Make the session and the settings, and register the magics."""
+    """Make the session and the settings, and register the magics, their completion and what records look like."""
     settings = MLTrain(parent=shell)
     session = Session(settings.home)
     settings.observe(lambda change: setattr(session, "home", change["new"]), "home")
     shell.configurables.append(settings)
-    shell.register_magics(TrainMagics(shell, session, settings))
+    magics = [each(shell, session, settings) for each in _MAGICS]
+    shell.register_magics(*magics)
+    complete_lines(shell, session, magics)
+    show_records(shell, session)
+
+
+def session_of(shell: Any) -> Session | None:
+    """Return the session of a shell in which the extension is loaded, else None."""
+    magics = shell.magics_manager.registry.get(RunsMagics.__name__)
+    return magics.session if magics else None

@@ -12,27 +12,33 @@ from IPython.core.error import UsageError
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
 
 _VARIABLE = re.compile(r"\{([A-Za-z_]\w*)\}")
+_INVALID = re.compile(r"argument (?P<option>[^:]+): invalid (?P<kind>\w+)(?: value|): (?P<value>.*)", re.DOTALL)
 _WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
-_INVALID = re.compile(r"argument (?P<option>[^:]+): invalid (?P<kind>\w+)(?: value|): (?P<value>.*)", re.DOTALL)
+_MISSING = "the following arguments are required: "
 _KINDS = {"int": "a whole number", "float": "a number"}
 
 
 def parse(magic: Callable[..., Any], line: str, namespace: Mapping[str, Any]) -> argparse.Namespace:
     """Parse a line for a magic that is decorated with `magic_arguments`.
 
-    `{name}` stands for the text of a variable; quotes around a whole word are taken off.
+    `{name}` stands for the text of a variable; quotes around a whole word are taken off. The first sub-command of a magic
+    that has some is taken where the line names none.
 
     Raises:
-        OptionError: an option or a value that the magic does not have.
+        OptionError: an option, a sub-command or a value that the magic does not have.
         UnknownNameError: a variable that does not exist.
     """
     parser: argparse.ArgumentParser = magic.parser  # type: ignore[attr-defined]
     words = [_unquoted(word) for word in _WORD.findall(expanded(line, namespace))]
+    commands = subcommands(parser)
+    if commands and (not words or words[0].startswith("-")):
+        words.insert(0, next(iter(commands)))
     try:
         return parser.parse_args(words)
     except UsageError as error:
-        raise OptionError(_explained(str(error), parser)) from error
+        chosen = commands.get(words[0], parser) if commands else parser
+        raise OptionError(_explained(str(error), chosen)) from error
 
 
 def expanded(line: str, namespace: Mapping[str, Any]) -> str:
@@ -48,9 +54,33 @@ def expanded(line: str, namespace: Mapping[str, Any]) -> str:
     return _VARIABLE.sub(text, line)
 
 
+def key_value(text: str) -> tuple[str, str]:
+    """Return key and value of `KEY=VALUE`, or of `KEY`, whose value is empty; the type of `--tag`."""
+    key, _, value = text.partition("=")
+    if not key:
+        raise OptionError(f"expected --tag KEY=VALUE or KEY, received {text!r}: give it a key")
+    return key, value
+
+
 def flags(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
     """Return the parser's options by their long names."""
     return {flag: action for action in parser._actions for flag in action.option_strings if flag.startswith("--")}  # noqa: SLF001
+
+
+def positionals(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """Return the parser's arguments that have no option's name, in their order."""
+    return [action for action in parser._actions if not action.option_strings and action is not subparsers(parser)]  # noqa: SLF001
+
+
+def subparsers(parser: argparse.ArgumentParser) -> Any:
+    """Return what a parser keeps its sub-commands in; None where it has none."""
+    return next((action for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)  # noqa: SLF001
+
+
+def subcommands(parser: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """Return the parsers of the sub-commands by their names, in the order of their declaration."""
+    found = subparsers(parser)
+    return found.choices if found else {}
 
 
 def _unquoted(word: str) -> str:
@@ -58,21 +88,28 @@ def _unquoted(word: str) -> str:
 
 
 def _explained(message: str, parser: argparse.ArgumentParser) -> str:
-    manual = f"%{parser.prog}? is the manual"
+    manual = f"%{parser.prog.split()[0]}? is the manual"
     if message.startswith("unrecognized arguments: "):
-        received = message.removeprefix("unrecognized arguments: ").split()[0]
-        if not received.startswith("-"):
-            return f"expected one name and options, received {received!r} besides: put quotes around what belongs together"
-        near = did_you_mean(received.partition("=")[0], flags(parser))
-        return f"expected an option of %{parser.prog}, received {received!r}{near}" + (
-            "" if "did you mean" in near else f"; {manual}"
-        )
+        return _unrecognized(message.removeprefix("unrecognized arguments: ").split()[0], parser, manual)
+    if message.startswith(_MISSING):
+        return f"expected {message.removeprefix(_MISSING)} for %{parser.prog}, received none: {manual}"
     invalid = _INVALID.fullmatch(message)
     if invalid is None:
         return f"expected {message.removeprefix('argument ').replace(': expected', ' with')}: {manual}"
     option, kind, value = invalid["option"].split("/")[-1], invalid["kind"], invalid["value"]
     if kind == "choice":
-        received, _, choices = value.partition(" (choose from ")
-        known = [choice.strip(" '\"") for choice in choices.rstrip(")").split(",")]
-        return f"expected {option} {', '.join(known)}, received {received}{did_you_mean(received.strip(chr(39)), known)}"
+        received = value.partition(" (choose from ")[0]
+        known = list(map(str, {**flags(parser), "command": subparsers(parser)}[option].choices))
+        near = did_you_mean(received.strip("'\""), known)
+        hint = near if "did you mean" in near else f": {manual}"
+        return f"expected {option} {', '.join(known)}, received {received}{hint}"
     return f"expected {_KINDS.get(kind, kind)} for {option}, received {value}: {manual}"
+
+
+def _unrecognized(received: str, parser: argparse.ArgumentParser, manual: str) -> str:
+    if not received.startswith("-"):
+        return f"expected nothing more for %{parser.prog}, received {received!r}: put quotes around what belongs together"
+    near = did_you_mean(received.partition("=")[0], flags(parser))
+    return f"expected an option of %{parser.prog}, received {received!r}{near}" + (
+        "" if "did you mean" in near else f"; {manual}"
+    )

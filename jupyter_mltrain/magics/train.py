@@ -6,36 +6,32 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
-from IPython.core.magic import Magics, cell_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import argument, argument_group, magic_arguments
+from IPython.core.magic import cell_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, argument_group, kwds, magic_arguments
 
 from jupyter_mltrain.domain.errors import OptionError, did_you_mean
 from jupyter_mltrain.domain.events import Event, Notice
 from jupyter_mltrain.domain.run import Run
-from jupyter_mltrain.domain.spec import LearningRateSchedule, Plan, Precision, TrainSpec
+from jupyter_mltrain.domain.spec import LearningRateSchedule, Plan, Precision, TrainSpec, chosen
 from jupyter_mltrain.magics.cell import NotebookCell
-from jupyter_mltrain.magics.errors import shown_short
-from jupyter_mltrain.magics.options import parse
-from jupyter_mltrain.magics.settings import MLTrain
+from jupyter_mltrain.magics.commands import SessionMagics
+from jupyter_mltrain.magics.display import show
+from jupyter_mltrain.magics.manual import Manual
+from jupyter_mltrain.magics.options import key_value
 from jupyter_mltrain.services.home import project_settings
-from jupyter_mltrain.services.session import Session
 
 _FIELDS = {field.name for field in fields(TrainSpec)}
 _NOT_TRAINING = {"home", "short_errors", "live"}
 
 
 @magics_class
-class TrainMagics(Magics):
+class TrainMagics(SessionMagics):
     """Holds `%%train`."""
-
-    def __init__(self, shell: Any, session: Session, settings: MLTrain) -> None:
-        """Take the shell, the session and the settings that the extension made."""
-        super().__init__(shell)
-        self._session, self._settings = session, settings
 
     @no_var_expand
     @cell_magic
-    @magic_arguments()
+    @magic_arguments("%train")
+    @kwds(formatter_class=Manual, usage="%(prog)s [NAME] [options]")
     @argument("name", nargs="?", metavar="NAME", help="what to call the run; names may repeat")
     @argument_group("data")
     @argument("--data", nargs="+", metavar="EXPR", help="what to train on: x, y or x, y, weights; tf.data; a data frame …")
@@ -57,7 +53,7 @@ class TrainMagics(Magics):
     @argument("--l2", type=float, metavar="W", help="L2 penalty on the kernels of all layers")
     @argument("--dropout", type=float, metavar="RATE", help="rate of all Dropout layers")
     @argument("--loss", metavar="NAME", help="mse, cross-entropy (the form that fits the targets) or any other of Keras")
-    @argument("--metrics", nargs="+", metavar="NAME", default=[], help="metrics of Keras: accuracy mae …")
+    @argument("--metrics", nargs="+", metavar="NAME", help="metrics of Keras: accuracy mae …")
     @argument(
         "--early-stop", type=int, metavar="PATIENCE", help="stop after so many epochs without a better one; restore the best"
     )
@@ -67,17 +63,22 @@ class TrainMagics(Magics):
     @argument("--validation-steps", type=int, metavar="N", help="for validation data without an end")
     @argument("--initial-epoch", type=int, metavar="N", help="number of the first epoch, from 0")
     @argument("--seed", type=int, metavar="N", help="seed Python, NumPy, TensorFlow and Keras before the cell")
-    @argument("--deterministic", action="store_true", help="use deterministic operations; slower, until the kernel restarts")
-    @argument("--allow-nan", action="store_true", help="go on when data or loss hold NaN or infinity")
+    @argument(
+        "--deterministic",
+        action="store_true",
+        default=None,
+        help="use deterministic operations; slower, until the kernel restarts",
+    )
+    @argument("--allow-nan", action="store_true", default=None, help="go on when data or loss hold NaN or infinity")
     @argument_group("engine")
     @argument("--strategy", metavar="WHICH", help="auto, cpu, gpu, gpu:N or mirrored; %%devices tells what there is")
     @argument("--precision", choices=[*map(str, Precision)], help="dtype policy of the layers that the cell makes")
     @argument("--plan", choices=[*map(str, Plan)], help="how an epoch is executed")
     @argument_group("tracking")
     @argument("--register", metavar="MODEL", help="put the best model under a new version of this name")
-    @argument("--tag", dest="tags", action="append", default=[], metavar="KEY=VALUE", help="label the run; may repeat")
+    @argument("--tag", dest="tags", action="append", type=key_value, metavar="KEY=VALUE", help="label the run; may repeat")
     @argument("--note", nargs="+", metavar="TEXT", help="a remark for the record")
-    @argument("--no-track", dest="track", action="store_false", help="record nothing, write nothing")
+    @argument("--no-track", dest="track", action="store_false", default=None, help="record nothing, write nothing")
     @argument("--as", dest="variable", default="run", metavar="NAME", help="variable that the run is put in")
     def train(self, line: str, cell: str) -> None:
         """Train what the cell below fits or builds, show it live, and record it.
@@ -94,8 +95,7 @@ class TrainMagics(Magics):
         fit is trained on --data: the value of its last line, else the one model that it assigns, else --model. The cell
         runs once, in the notebook's namespace; afterwards `run` holds what came of it.
         """
-        with shown_short(self.shell, short=self._settings.short_errors):
-            options = parse(self.train, line, self.shell.user_ns)
+        with self._parsed(self.train, line) as options:
             spec = self._spec(vars(options))
             run = self._train(spec, NotebookCell(self.shell, "%%train", line, cell))
             self.shell.user_ns[options.variable] = run
@@ -105,15 +105,17 @@ class TrainMagics(Magics):
         for name in ("data", "validation_data", "sample_weight", "class_weight", "callbacks", "note"):
             if name in options:
                 options[name] = " ".join(options[name])
-        options["metrics"] = tuple(" ".join(options["metrics"]).replace(",", " ").split())
-        options["tags"] = dict(_tag(text) for text in options["tags"])
+        if "metrics" in options:
+            options["metrics"] = tuple(" ".join(options["metrics"]).replace(",", " ").split())
+        if "tags" in options:
+            options["tags"] = dict(options["tags"])
         defaults = {name.replace("-", "_"): value for name, value in project_settings().items()}
         for name in defaults.keys() - _FIELDS - _NOT_TRAINING:
             raise OptionError(f"expected options in [tool.jupyter_mltrain], received {name!r}{did_you_mean(name, _FIELDS)}")
         merged = {**{n: v for n, v in defaults.items() if n in _FIELDS}, **self._settings.training_defaults(), **options}
         for name, kind in (("precision", Precision), ("plan", Plan), ("lr_schedule", LearningRateSchedule)):
             if name in merged:
-                merged[name] = kind(merged[name])
+                merged[name] = chosen(name, kind, merged[name])
         return TrainSpec(**merged)
 
     def _train(self, spec: TrainSpec, cell: NotebookCell) -> Run:
@@ -123,30 +125,17 @@ class TrainMagics(Magics):
         from jupyter_mltrain.widgets.train_view import TrainView
 
         notices: list[str] = []
-        with TrainView(spec.name or "run") as view:
+        with TrainView(spec.name or "run", live=self._settings.live) as view:
 
             def on_event(event: Event) -> None:
                 if isinstance(event, Notice):
                     notices.append(event.text)
                 view.on_event(event)
 
-            run, value = train(self._session, spec, cell, on_event=on_event, control=view.control)
+            run, value = train(self.session, spec, cell, on_event=on_event, control=view.control)
         if value is not None:
             self.shell.displayhook(value)
-        _show(RunResult(run, notices=tuple(notices)))
+        show(RunResult(run, notices=tuple(notices)))
         if run.epochs:
-            _show(CurvesPicture((run,)))
+            show(CurvesPicture((run,)))
         return run
-
-
-def _show(view: Any) -> None:
-    from IPython.display import display
-
-    display(view)
-
-
-def _tag(text: str) -> tuple[str, str]:
-    key, _, value = text.partition("=")
-    if not key:
-        raise OptionError(f"expected --tag KEY=VALUE or KEY, received {text!r}: give it a key")
-    return key, value

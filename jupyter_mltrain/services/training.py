@@ -49,14 +49,13 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
             outcome = _train(
                 spec, cell, run, on_event=recorder.on_event if recorder else on_event, control=control, interrupts=interrupts
             )
-            with interrupts.deferred():
-                version = _register(session, spec, run, outcome)
-                result = replace(outcome.result, model_id=version.ref if version else None)
-                if recorder:
-                    session.store.runs.finish_run(run.id, status=outcome.status, result=result, epochs=recorder.pending)
-                    run = session.store.runs.get(run.id)
-                else:
-                    run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
+            version = _register(session, spec, run, outcome)
+            result = replace(outcome.result, model_id=version.ref if version else None)
+            if recorder:
+                session.store.runs.finish_run(run.id, status=outcome.status, result=result, epochs=recorder.pending)
+                run = session.store.runs.get(run.id)
+            else:
+                run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
         except BaseException as error:
             if recorder:
                 _record_failure(session, run, error, recorder.pending)
@@ -69,10 +68,8 @@ def _train(
     spec: TrainSpec, cell: Cell, run: Run, *, on_event: OnEvent, control: TrainControl, interrupts: Interrupts
 ) -> TrainingOutcome:
     on_event(EngineStarting(name=run.name))
-    with interrupts.deferred():  # an interrupted import of TensorFlow cannot be repeated
-        from jupyter_mltrain.engine.trainer import train as engine_train
-    if interrupts.received:
-        raise KeyboardInterrupt
+    from jupyter_mltrain.engine.trainer import train as engine_train
+
     folder = run.folder if spec.track else None
     return engine_train(spec, cell, folder=folder, on_event=on_event, control=control, interrupts=interrupts)
 

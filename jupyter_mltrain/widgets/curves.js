@@ -2,7 +2,7 @@
 // The live view's module is this file followed by train_view.js.
 
 const HEIGHT = 180;
-const MARGIN = { top: 12, right: 12, bottom: 20, left: 44 };
+const MARGIN = { top: 18, right: 12, bottom: 20, left: 44 };
 const SVG = "http://www.w3.org/2000/svg";
 
 function add(parent, tag, attributes = {}, text = "") {
@@ -29,11 +29,10 @@ function formatTick(value) {
   return size >= 1e5 || (size > 0 && size < 1e-3) ? value.toExponential(0) : String(Number(value.toPrecision(4)));
 }
 
-// The nearest number of the form 1, 2 or 5 times a power of ten, not below `value`, or with `down` not above it.
-function roundNumber(value, down = false) {
-  const power = 10 ** Math.floor(Math.log10(value));
-  const factors = down ? [5, 2, 1] : [1, 2, 5, 10];
-  return power * factors.find((factor) => (down ? factor * power <= value * 1.000001 : factor * power >= value * 0.999999));
+// The least number, one of `factors` times a power of ten, that is not below `value`.
+function roundUp(value, factors = [1, 2, 5, 10]) {
+  const power = 10 ** Math.floor(Math.log10(value) + 1e-9);
+  return power * factors.find((factor) => factor * power >= value * 0.999999);
 }
 
 function multiples(low, high, step) {
@@ -44,23 +43,26 @@ function multiples(low, high, step) {
 
 // The ends snap to ticks, so that an axis moves seldom while a training goes on.
 function linearScale(low, high) {
-  const step = roundNumber((high - low || Math.abs(high) || 1) / 4);
-  const ends = [Math.floor(low / step) * step, Math.ceil(high / step) * step];
-  if (ends[0] === ends[1]) ends[1] += step;
-  return { ticks: multiples(...ends, step), place: (value) => (value - ends[0]) / (ends[1] - ends[0]) };
+  const step = roundUp((high - low || Math.abs(high) || 1) / 5, [1, 2, 2.5, 5, 10]);
+  const bottom = Math.floor(low / step + 1e-6) * step;
+  const top = Math.max(Math.ceil(high / step - 1e-6) * step, bottom + step);
+  return { ticks: multiples(bottom, top, step), place: (value) => (value - bottom) / (top - bottom) };
 }
 
 function logScale(low, high) {
-  const ends = [roundNumber(low, true), roundNumber(high)];
-  const decades = Math.log10(ends[1] / ends[0]);
-  const powers = multiples(Math.log10(ends[0]), Math.log10(ends[1]), Math.ceil(decades / 4)).map((power) => 10 ** power);
-  return { ticks: powers, place: (value) => Math.log10(value / ends[0]) / decades, isLog: true };
+  const bottom = 1 / roundUp(1 / low);
+  const decades = Math.log10(roundUp(high) / bottom);
+  const factors = decades > 2 ? [1] : [1, 2, 5];
+  const powers = multiples(Math.floor(Math.log10(bottom)), Math.log10(bottom) + decades, Math.ceil(decades / 5));
+  const ticks = powers.flatMap((power) => factors.map((factor) => factor * 10 ** power));
+  const place = (value) => Math.log10(value / bottom) / decades;
+  return { ticks: ticks.filter((tick) => place(tick) > -1e-6 && place(tick) < 1 + 1e-6), place, isLog: true };
 }
 
 // A curve that falls by more than 20 times would be a flat line on a linear axis. The ratio of all values so far only grows,
 // so the axis changes its kind at most once.
 function valueScale(values, mayBeLog) {
-  if (values.length === 0) return linearScale(0, 1);
+  if (values.length === 0) return { ...linearScale(0, 1), isEmpty: true };
   const low = Math.min(...values);
   const high = Math.max(...values);
   return mayBeLog && low > 0 && high / low > 20 ? logScale(low, high) : linearScale(low, high);
@@ -79,22 +81,21 @@ function pathThrough(points, x, y) {
 function drawAxes(svg, width, scale, lastEpoch, x, y) {
   for (const tick of scale.ticks) {
     add(svg, "line", { class: "mlt-grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) });
-    add(svg, "text", { x: MARGIN.left - 6, y: y(tick) + 3.5, "text-anchor": "end" }, formatTick(tick));
+    if (!scale.isEmpty) add(svg, "text", { x: MARGIN.left - 6, y: y(tick) + 3.5, "text-anchor": "end" }, formatTick(tick));
   }
-  for (const tick of multiples(1, lastEpoch, Math.max(1, roundNumber(lastEpoch / 6)))) {
+  for (const tick of multiples(1, lastEpoch, Math.max(1, roundUp((lastEpoch * 50) / width)))) {
     add(svg, "text", { x: x(tick), y: HEIGHT - 5, "text-anchor": "middle" }, String(tick));
   }
   add(svg, "text", { x: MARGIN.left - 6, y: HEIGHT - 5, "text-anchor": "end" }, "epoch");
 }
 
 function drawBest(svg, best, x) {
-  const isLate = x(best) > svg.clientWidth - 60;
-  add(svg, "line", { class: "mlt-best", x1: x(best), x2: x(best), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
-  add(svg, "text", { x: x(best) + (isLate ? -4 : 4), y: MARGIN.top + 9, "text-anchor": isLate ? "end" : "start" }, `best ${best}`);
+  add(svg, "line", { class: "mlt-best", x1: x(best), x2: x(best), y1: MARGIN.top - 4, y2: HEIGHT - MARGIN.bottom });
+  add(svg, "text", { x: x(best), y: MARGIN.top - 7, "text-anchor": "middle" }, "best");
 }
 
 function drawCurve(svg, curve, x, y) {
-  const group = add(svg, "g", { style: `color: var(--mlt-curve-${curve.colour})` });
+  const group = add(svg, "g", { style: `color: ${curve.colour}` });
   const last = curve.training.at(-1);
   add(group, "path", { class: "mlt-curve mlt-trail", d: pathThrough(last ? [last, ...curve.trail] : curve.trail, x, y) });
   add(group, "path", { class: "mlt-curve mlt-validation", d: pathThrough(curve.validation, x, y) });
@@ -104,47 +105,58 @@ function drawCurve(svg, curve, x, y) {
   }
 }
 
-// `curves` are objects of name, colour (1 to 6), points `[epoch, value]` for training, validation and trail (inside the running
-// epoch), and the newest values; `lastEpoch` is the end of the axis, `best` the best epoch or null.
+function drawChart(svg, curves, { lastEpoch, best, mayBeLog }) {
+  const width = svg.clientWidth;
+  const points = curves.flatMap((curve) => [...curve.training, ...curve.validation, ...curve.trail]);
+  const scale = valueScale(points.map(([, value]) => value).filter((value) => value != null), mayBeLog);
+  const x = (epoch) => MARGIN.left + (epoch / lastEpoch) * (width - MARGIN.left - MARGIN.right);
+  const y = (value) => HEIGHT - MARGIN.bottom - scale.place(value) * (HEIGHT - MARGIN.top - MARGIN.bottom);
+  svg.replaceChildren();
+  drawAxes(svg, width, scale, lastEpoch, x, y);
+  if (best) drawBest(svg, best, x);
+  for (const curve of curves) drawCurve(svg, curve, x, y);
+  return scale;
+}
+
+function layOutLegend(table, title, curves, columns) {
+  table.replaceChildren();
+  const head = add(table, "tr");
+  add(head, "th", { scope: "col" }, title);
+  for (const column of columns) {
+    const cell = add(head, "th", { scope: "col" });
+    add(cell, "i", { class: `mlt-${column}-line` });
+    add(cell, "span", {}, column);
+  }
+  for (const { name, colour } of curves) {
+    const row = add(table, "tr");
+    const cell = add(row, "th", { scope: "row", title: name });
+    add(cell, "i", { class: "mlt-chip", style: `color: ${colour}` });
+    add(cell, "span", {}, name);
+    for (const _ of columns) add(row, "td");
+  }
+}
+
+// Make a panel of curves. `show` takes them as objects of a name, a CSS colour, points `[epoch, value]` in `training`,
+// `validation` and `trail` (inside the running epoch), and the `newest` values; `lastEpoch` is where the axis ends, `best` an
+// epoch or null.
 function makePanel(parent, title, { mayBeLog }) {
   const figure = add(parent, "figure", { class: "mlt-panel" });
   const table = add(figure, "table");
   const svg = add(figure, "svg", { height: HEIGHT, role: "img", "aria-label": `${title} by epoch` });
+  let laidOut;
 
-  function showValues(curves) {
-    const isValidated = curves.some((curve) => curve.validation.length > 0);
-    const cells = [[title, "training", ...(isValidated ? ["validation"] : [])]];
-    for (const { name, newest } of curves) {
-      cells.push([name, formatValue(newest.training), ...(isValidated ? [formatValue(newest.validation)] : [])]);
-    }
-    if (table.rows.length !== cells.length || table.rows[0].cells.length !== cells[0].length) layOut(cells, curves);
-    cells.forEach((row, i) => row.forEach((text, j) => setText(table.rows[i].cells[j].lastChild, text)));
-  }
-
-  function layOut(cells, curves) {
-    table.replaceChildren();
-    cells.forEach((texts, i) => {
-      const row = add(table, "tr", i ? { style: `color: var(--mlt-curve-${curves[i - 1].colour})` } : {});
-      texts.forEach((text, j) => {
-        const cell = add(row, i && j ? "td" : "th", { scope: i ? "row" : "col", title: i && !j ? text : "" });
-        if (!i !== !j) add(cell, "i", { class: ["mlt-chip", "mlt-solid", "mlt-dashed"][j] });
-        add(cell, "span");
-      });
+  function show(curves, { lastEpoch, best }) {
+    if (svg.clientWidth === 0) return; // not on the page yet, or hidden
+    const columns = ["training", "validation"].filter((column, i) => i === 0 || curves.some((curve) => curve[column].length > 0));
+    const layout = JSON.stringify([columns, curves.map(({ name, colour }) => [name, colour])]);
+    if (layout !== laidOut) layOutLegend(table, title, curves, columns);
+    laidOut = layout;
+    curves.forEach(({ newest }, i) => {
+      columns.forEach((column, j) => setText(table.rows[i + 1].cells[j + 1], formatValue(newest[column])));
     });
+    const scale = drawChart(svg, curves, { lastEpoch, best, mayBeLog });
+    setText(table.rows[0].cells[0], scale.isLog ? `${title} (log scale)` : title);
   }
 
-  function draw(curves, lastEpoch, best) {
-    const width = svg.clientWidth;
-    const values = curves.flatMap((curve) => [curve.training, curve.validation, curve.trail].flat().map(([, value]) => value));
-    const scale = valueScale(values.filter((value) => value != null), mayBeLog);
-    const x = (epoch) => MARGIN.left + (epoch / lastEpoch) * (width - MARGIN.left - MARGIN.right);
-    const y = (value) => HEIGHT - MARGIN.bottom - scale.place(value) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-    svg.replaceChildren();
-    drawAxes(svg, width, scale, lastEpoch, x, y);
-    if (scale.isLog) add(svg, "text", { x: width - MARGIN.right, y: HEIGHT - 5, "text-anchor": "end" }, "log scale");
-    if (best) drawBest(svg, best, x);
-    for (const curve of curves) drawCurve(svg, curve, x, y);
-  }
-
-  return { figure, svg, show: (curves, lastEpoch, best) => (showValues(curves), draw(curves, lastEpoch, best)) };
+  return { figure, svg, show };
 }

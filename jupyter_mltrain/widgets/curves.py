@@ -3,110 +3,74 @@
 from __future__ import annotations
 
 import base64
-import io
-import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.widgets import facts, theme
+from jupyter_mltrain.widgets.picture import Picture, render
 from jupyter_mltrain.widgets.view import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 _MAX_PANELS = 4
 _WIDTH, _NARROW_WIDTH, _PANEL_HEIGHT, _HEAD_HEIGHT = 9.0, 5.0, 2.4, 0.6  # inches
-_DPI, _SHOWN_DPI = 150, 85  # drawn finer than it is shown, for sharp screens
-_PALETTE_SIZE = 64
 _MARKED_POINTS = 12  # so few points get a dot each
 _BEST_MARK: Mapping[str, Any] = {"linestyle": "", "marker": "o", "markersize": 6.5, "markeredgecolor": theme.GROUND}
-_SETTINGS = {
-    "figure.facecolor": theme.GROUND,
-    "axes.facecolor": theme.GROUND,
-    "axes.edgecolor": theme.MUTED,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.labelsize": 8.5,
-    "axes.labelcolor": theme.MUTED,
-    "grid.color": theme.GRID,
-    "grid.linewidth": 0.6,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 3.5,
-    "text.color": theme.INK,
-    "text.parse_math": False,
-    "xtick.color": theme.MUTED,
-    "xtick.labelsize": 8.5,
-    "ytick.color": theme.MUTED,
-    "ytick.labelsize": 8.5,
-}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CurvesPicture(View):
-    """Loss and metrics by epoch, of one run or of several laid over each other; at most four of them.
+    """Loss and metrics by epoch, at most four, of one run or of several laid over each other.
 
     Training is solid, validation dashed; the best epoch is marked. What changes from one training to the next with the
     same numbers (time, number of the run, version) is written in the picture, which is not compared, and not in the text.
 
     Attributes:
-        runs: with their epochs; one at least has some.
+        runs: with their epochs. Where no epoch has a metric, there is a sentence in place of the picture.
     """
 
     runs: tuple[Run, ...]
 
     def text(self) -> str:
         """Return `curves of loss, accuracy: 20 epochs`."""
+        names = _panels(self.runs)
+        if not names:
+            return "no curves: no epoch has a metric"
         extent = theme.plural(len(self.runs[0].epochs), "epoch") if len(self.runs) == 1 else f"{len(self.runs)} runs"
-        return theme.visible(f"curves of {', '.join(_panels(self.runs))}: {extent}")
+        return theme.visible(f"curves of {', '.join(names)}: {extent}")
 
     def html(self) -> str:
         """Return the picture as an element that holds it whole."""
-        picture, (width, height) = self.png()
-        data = base64.b64encode(picture).decode()
-        return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="{theme.escape(self.text())}">'
+        if not _panels(self.runs):
+            return f"<p>{self.text()}</p>"
+        picture = self.picture()
+        size = f'width="{picture.width}" height="{picture.height}"'
+        return f'<img src="data:image/png;base64,{_base64(picture)}" {size} alt="{theme.escape(self.text())}">'
 
-    def png(self) -> tuple[bytes, tuple[int, int]]:
-        """Return the picture and the width and height that it is to be shown at."""
-        from matplotlib import style
-
-        # "default" shields the picture from the user's settings, and leaving the context brings theirs back
-        with style.context(["default", _SETTINGS]), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*missing from", category=UserWarning)  # letters the font lacks
-            figure = _draw(self.runs)
-            picture = _compress(figure)
-        width, height = figure.get_size_inches() * _SHOWN_DPI
-        return picture, (round(width), round(height))
+    def picture(self) -> Picture:
+        """Return the picture; an epoch at least must have a metric."""
+        return render(lambda: _draw(self.runs))
 
     def _repr_mimebundle_(self, **_filters: object) -> Any:
-        picture, (width, height) = self.png()
-        data = {"text/plain": self.text(), "image/png": base64.b64encode(picture).decode()}
-        return data, {"image/png": {"width": width, "height": height}}
+        if not _panels(self.runs):
+            return {"text/plain": self.text()}
+        picture = self.picture()
+        size = {"width": picture.width, "height": picture.height}
+        return {"text/plain": self.text(), "image/png": _base64(picture)}, {"image/png": size}
+
+
+def _base64(picture: Picture) -> str:
+    return base64.b64encode(picture.png).decode()
 
 
 def _panels(runs: Sequence[Run]) -> list[str]:
     """Return the names of the metrics to draw, the loss first."""
     return facts.metric_names(*(epoch.metrics for run in runs for epoch in run.epochs))[:_MAX_PANELS]
-
-
-def _compress(figure: Figure) -> bytes:
-    """Return a PNG with a palette: a third of the bytes of one in full colour, and looks the same."""
-    from PIL import Image
-
-    pixels, file = io.BytesIO(), io.BytesIO()
-    figure.savefig(pixels, format="rgba")
-    image = Image.frombytes("RGBA", figure.canvas.get_width_height(), pixels.getvalue())
-    image.convert("RGB").quantize(_PALETTE_SIZE, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-    return file.getvalue()
 
 
 def _draw(runs: Sequence[Run]) -> Figure:
@@ -116,7 +80,7 @@ def _draw(runs: Sequence[Run]) -> Figure:
     num_columns = 2 if len(names) == 4 else len(names)
     num_rows = len(names) // num_columns
     width = _WIDTH if num_columns > 1 else _NARROW_WIDTH
-    figure = Figure(figsize=(width, num_rows * _PANEL_HEIGHT + _HEAD_HEIGHT), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(width, num_rows * _PANEL_HEIGHT + _HEAD_HEIGHT), layout="constrained")
     for panel, name in zip(figure.subplots(num_rows, num_columns, squeeze=False).flat, names, strict=True):
         _draw_panel(panel, name, runs)
     _add_legend(figure, runs)
@@ -143,8 +107,8 @@ def _draw_panel(panel: Axes, name: str, runs: Sequence[Run]) -> None:
 def _draw_curve(panel: Axes, run: Run, name: str, *, color: str, linestyle: str) -> None:
     """Draw one metric; an epoch without it is passed over, one where it is not finite leaves a gap."""
     points = {epoch.number: epoch.metrics[name] for epoch in run.epochs if name in epoch.metrics}
-    values = [value if math.isfinite(value) else math.nan for value in points.values()]
-    panel.plot(list(points), values, color=color, linestyle=linestyle, marker="." if len(points) <= _MARKED_POINTS else "")
+    marker = "." if len(points) <= _MARKED_POINTS else ""
+    panel.plot(list(points), list(points.values()), color=color, linestyle=linestyle, marker=marker)
     best = run.result.best_epoch if run.result else None
     if best in points:
         panel.plot([best], [points[best]], **_BEST_MARK, color=color)
@@ -158,21 +122,31 @@ def _colours(index: int, runs: Sequence[Run]) -> tuple[str, str]:
 
 
 def _add_legend(figure: Figure, runs: Sequence[Run]) -> None:
+    entries = _legend_entries(runs)
+    figure.legend(
+        handles=entries,
+        loc="outside upper left",
+        ncols=len(entries) if len(entries) <= 6 else 4,
+        handlelength=2.2,
+        columnspacing=1.6,
+        borderaxespad=0.2,
+    )
+
+
+def _legend_entries(runs: Sequence[Run]) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
-    entries = [Line2D([], [], color=_colours(i, runs)[0], label=run.ref) for i, run in enumerate(runs)] if len(runs) > 1 else []
-    training, validation = _colours(0, runs) if len(runs) == 1 else (theme.MUTED, theme.MUTED)
+    single = len(runs) == 1
+    entries = [] if single else [Line2D([], [], color=_colours(i, runs)[0], label=run.ref) for i, run in enumerate(runs)]
+    training, validation = _colours(0, runs) if single else (theme.MUTED, theme.MUTED)
     entries.append(Line2D([], [], color=training, label="train"))
     if any(name.startswith(facts.VALIDATION) for run in runs for name in run.history):
         entries.append(Line2D([], [], color=validation, linestyle="--", label="validation"))
     best = [run.result.best_epoch for run in runs if run.result and run.result.best_epoch]
     if best:
-        label = f"best epoch {best[0]}" if len(runs) == 1 else "best epoch"
+        label = f"best epoch {best[0]}" if single else "best epoch"
         entries.append(Line2D([], [], **_BEST_MARK, color=theme.MUTED, label=label))
-    num_columns = len(entries) if len(entries) <= 6 else 4
-    figure.legend(
-        handles=entries, loc="outside upper left", ncols=num_columns, handlelength=2.2, columnspacing=1.6, borderaxespad=0.2
-    )
+    return entries
 
 
 def _footer(run: Run) -> str:

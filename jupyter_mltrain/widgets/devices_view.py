@@ -26,7 +26,8 @@ class DevicesView(Page):
         return [
             Table(columns, rows, sortable=False),
             Line(
-                f"{report.strategy.kind} on {', '.join(report.strategy.devices)}. {report.strategy.reason}", lead="--strategy auto"
+                f"{report.strategy.kind} on {', '.join(report.strategy.devices)}. {report.strategy.reason}",
+                lead="--strategy auto",
             ),
             Line(f"{report.precision}. {report.precision_reason}", lead="--precision auto"),
         ]

@@ -64,7 +64,8 @@ class LiveState:
             case EngineStarting():
                 self._about |= {"name": event.name, "doing": "Starting TensorFlow…"}
             case EngineChosen():
-                self._about |= {"reason": event.reason, "doing": "Preparing the model and its data…"}
+                chosen = f"{event.reason} Precision {event.precision}, plan {event.plan}."
+                self._about |= {"reason": chosen, "doing": "Preparing the model and its data…"}
             case Notice():
                 self._about["notices"] = [*self._about["notices"], event.text]
             case PhaseStarted():
@@ -135,10 +136,10 @@ class LiveState:
             "epoch": epoch,
             "last_epoch": last_epoch,
             "part": part,
-            "whole": round((epoch - phase.first_epoch + part) / phase.num_epochs, 4),
+            "whole": round((epoch - phase.first_epoch + part) / max(1, phase.num_epochs), 4),
             "epoch_seconds": _significant(epoch_seconds, 2),
             "epoch_left": _significant(epoch_left, 2),
-            "left": None if epoch_seconds is None else round((epoch_left or 0) + (last_epoch - epoch) * epoch_seconds),
+            "left": None if epoch_seconds is None else round((epoch_left or 0.0) + max(0, last_epoch - epoch) * epoch_seconds),
         }
 
 

@@ -37,7 +37,7 @@ class Pace:
     def epoch_seconds(self, progress: Progress | None) -> float | None:
         """Return the time that an epoch takes, None while nothing can be said."""
         if self._seconds:
-            return median(self._seconds)
+            return max(median(self._seconds), self._in_epoch())
         if progress is None or not progress.num_steps or not progress.steps_per_second:
             return None
         return progress.num_steps / progress.steps_per_second
@@ -45,8 +45,11 @@ class Pace:
     def left_in_epoch(self, progress: Progress | None) -> float | None:
         """Return the seconds until the running epoch ends, None while nothing can be said."""
         if self._seconds:
-            return max(0.0, median(self._seconds) - (self._clock() - self._epoch_started))
+            return max(0.0, median(self._seconds) - self._in_epoch())
         seconds = self.epoch_seconds(progress)
         if seconds is None or progress is None or progress.validating or not progress.num_steps:
             return None
         return max(0.0, seconds * (1 - progress.step / progress.num_steps))
+
+    def _in_epoch(self) -> float:
+        return self._clock() - self._epoch_started

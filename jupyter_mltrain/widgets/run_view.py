@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jupyter_mltrain.domain.run import Run, RunStatus
 from jupyter_mltrain.widgets import facts, theme
 from jupyter_mltrain.widgets.table import Cell, Fields, Table, Value
-from jupyter_mltrain.widgets.view import Line, Page, Section, Verbatim, View
+from jupyter_mltrain.widgets.view import Findings, Line, Page, Section, Verbatim, View
 
 _AFTERWARDS = {
     RunStatus.STOPPED: "model, history and best weights are kept",
     RunStatus.INTERRUPTED: "model, history and best weights are kept",
     RunStatus.DIED: "its process ended without a word, what it had recorded is kept",
 }
+_GROUPED = ("said", "hyperparams", "data", "model", "environment")  # facts that have a group of their own
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -50,18 +52,17 @@ class RunDetails(Page):
     def parts(self) -> Sequence[View]:
         """Return the groups that hold something."""
         run = self.run
-        environment = {"seed": run.facts.get("seed"), "deterministic": run.facts.get("deterministic")}
-        environment |= run.facts.get("environment", {})
         groups = [
             _result(run),
-            _recorded("Options", facts.flatten(run.options)),
-            _recorded("Hyperparameters", facts.flatten(facts.hyperparams(run))),
-            _recorded("Data", facts.flatten(run.facts.get("data", {}))),
-            _model(run),
-            _recorded("Environment", facts.flatten(environment)),
-            Section("Cell", (Verbatim(run.source),)),
-            _epochs(run),
-            _failure(run),
+            _group("Notices", Findings(run.facts["said"]) if run.facts.get("said") else None),
+            _group("Options", _fields(run.options)),
+            _group("Hyperparameters", _fields(facts.hyperparams(run))),
+            _group("Data", _fields(run.facts.get("data", {}))),
+            _group("Model", *_model(run.facts.get("model", {}))),
+            *_environment(run),
+            _group("Cell", Verbatim(run.source)),
+            _group("Epochs", _epochs(run)),
+            _group("Failure", Verbatim(run.failure.traceback) if run.failure else None, unfolded=True),
         ]
         return [Line(_headline(run), lead=run.ref), _record(run), *(group for group in groups if group)]
 
@@ -122,10 +123,15 @@ def _record(run: Run) -> Fields:
     )
 
 
-def _recorded(title: str, pairs: Iterator[tuple[str, str]]) -> Section | None:
-    """Return a group of names and values, or None where there are none."""
-    fields = tuple(pairs)
-    return Section(title, (Fields(fields),)) if fields else None
+def _group(title: str, *content: View | None, unfolded: bool = False) -> Section | None:
+    """Return what there is under a title, or None if nothing is."""
+    present = tuple(view for view in content if view)
+    return Section(title, present, unfolded) if present else None
+
+
+def _fields(values: Mapping[str, Any]) -> Fields | None:
+    pairs = tuple(facts.flatten(values))
+    return Fields(pairs) if pairs else None
 
 
 def _result(run: Run) -> Section | None:
@@ -135,30 +141,26 @@ def _result(run: Run) -> Section | None:
     rows = [(name, *facts.pair(best, name), *facts.pair(last, name)) for name in facts.metric_names(best, last)]
     columns = ("metric", "train, best", "validation, best", "train, last", "validation, last")
     choices = tuple(Line(sentence) for sentence in _choices(run))
-    return Section("Result", (Table(columns, rows, sortable=False), *choices), unfolded=True)
+    return _group("Result", Table(columns, rows, sortable=False), *choices, unfolded=True)
 
 
-def _model(run: Run) -> Section | None:
-    model = dict(run.facts.get("model", {}))
-    summary = model.pop("summary", None)
-    group = _recorded("Model", facts.flatten(model))
-    return (
-        Section("Model", (*(group.content if group else ()), *([Verbatim(summary)] if summary else [])))
-        if group or summary
-        else None
-    )
+def _model(model: Mapping[str, Any]) -> Iterator[View | None]:
+    yield _fields({name: value for name, value in model.items() if name != "summary"})
+    yield Verbatim(model["summary"]) if model.get("summary") else None
 
 
-def _epochs(run: Run) -> Section | None:
-    if not run.epochs:
-        return None
+def _environment(run: Run) -> Iterator[Section | None]:
+    """Yield what reproducibility hangs on, whatever its name, and the packages, which are many."""
+    environment = {name: value for name, value in run.facts.items() if name not in _GROUPED} | run.facts.get("environment", {})
+    packages = environment.pop("packages", {})
+    yield _group("Environment", _fields(environment))
+    yield _group("Packages", Table(("package", "version"), tuple(packages.items())) if packages else None)
+
+
+def _epochs(run: Run) -> Table | None:
     names = list(run.history)
     rows: list[tuple[Value, ...]] = [
-        (epoch.number, *(epoch.metrics.get(name) for name in names), Cell(theme.duration(epoch.seconds), round(epoch.seconds, 3)))
+        (epoch.number, *(epoch.metrics.get(name) for name in names), Cell(theme.duration(epoch.seconds), epoch.seconds))
         for epoch in run.epochs
     ]
-    return Section("Epochs", (Table(("epoch", *names, "time"), rows),))
-
-
-def _failure(run: Run) -> Section | None:
-    return Section("Failure", (Verbatim(run.failure.traceback),), unfolded=True) if run.failure else None
+    return Table(("epoch", *names, "time"), rows) if rows else None

@@ -6,23 +6,14 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.domain.run import Run, TrainingResult
 from jupyter_mltrain.widgets import facts, theme
 from jupyter_mltrain.widgets.table import Cell, Table, Value
 from jupyter_mltrain.widgets.view import Line, Page, Section, Verbatim, View
 
 _COLUMNS = (
-    "run",
-    "status",
-    "epochs",
-    "best score",
-    "by",
-    "train loss",
-    "val loss",
-    "duration",
-    "started",
-    "registered as",
-    "tags",
+    *("run", "status", "epochs", "best score", "by", "train loss", "val loss", "duration"),
+    *("started", "registered as", "tags"),
 )
 
 
@@ -46,26 +37,16 @@ class RunsList(Page):
 
 
 def _row(run: Run) -> tuple[Value, ...]:
-    result = run.result
-    return (
-        run.ref,
-        run.status.value,
-        *(
-            (
-                result.epochs,
-                result.best_score,
-                result.monitor,
-                result.train_loss,
-                result.val_loss,
-                Cell(theme.duration(result.duration), round(result.duration, 3)),
-            )
-            if result
-            else (None,) * 6
-        ),
-        Cell(theme.moment(run.started_at), int(run.started_at.timestamp())),
-        result.model_id if result else None,
-        facts.tags(run),
-    )
+    started = Cell(theme.moment(run.started_at), int(run.started_at.timestamp()))
+    model = run.result.model_id if run.result else None
+    return (run.ref, run.status.value, *_outcome(run.result), started, model, facts.tags(run))
+
+
+def _outcome(result: TrainingResult | None) -> tuple[Value, ...]:
+    if result is None:
+        return (None,) * 6
+    time = Cell(theme.duration(result.duration), result.duration)
+    return (result.epochs, result.best_score, result.monitor, result.train_loss, result.val_loss, time)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -113,16 +94,17 @@ def _differences(runs: Sequence[Run]) -> View:
 
 
 def _recorded(run: Run) -> Iterator[tuple[str, str]]:
-    groups = dict(run.facts)
-    groups["model"] = {name: value for name, value in groups.get("model", {}).items() if name != "summary"}
-    yield from facts.flatten({"options": run.options, **groups, "hyperparams": facts.hyperparams(run), "tags": run.tags})
+    model = {name: value for name, value in run.facts.get("model", {}).items() if name != "summary"}
+    groups = {"options": run.options, **run.facts, "model": model, "hyperparams": facts.hyperparams(run), "tags": run.tags}
     if run.result:
-        yield from {"strategy": run.result.strategy, "precision": run.result.precision, "plan": run.result.plan}.items()
+        groups |= {"strategy": run.result.strategy, "precision": run.result.precision, "plan": run.result.plan}
+    return facts.flatten(groups)
 
 
 def _source_difference(first: Run, other: Run) -> View:
-    lines = difflib.unified_diff(first.source.splitlines(), other.source.splitlines(), first.ref, other.ref, lineterm="")
-    difference = Difference(tuple(lines)) if first.source != other.source else Line("The cells are the same.")
+    sources = first.source.splitlines(), other.source.splitlines()
+    lines = tuple(difflib.unified_diff(*sources, first.ref, other.ref, lineterm=""))
+    difference = Difference(lines) if lines else Line("The cells are the same.")
     return Section(f"Cell of {other.ref} against {first.ref}", (difference,), unfolded=True)
 
 

@@ -46,7 +46,8 @@
       back.disabled = page === 0;
       forth.disabled = last === found.length;
       const range = found.length > PAGE ? `${first + 1}–${last} of ` : "";
-      status.textContent = `${range}${found.length}${query ? ` of ${all.length}` : ""} rows`;
+      const whole = query ? ` of ${all.length}` : "";
+      status.textContent = `${range}${found.length}${whole} rows`;
     };
 
     const sort = (column) => {

@@ -5,12 +5,16 @@ const MOST_POINTS = 400;
 const SECONDS_BETWEEN_ANNOUNCEMENTS = 10;
 
 function formatDuration(seconds) {
-  const whole = Math.round(seconds);
+  const whole = Math.max(1, Math.round(seconds));
   if (whole < 60) return `${whole} s`;
   if (whole < 600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min`;
   if (whole < 172800) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
   return `${Math.floor(whole / 86400)} days ${Math.floor((whole % 86400) / 3600)} h`;
+}
+
+function formatTiming(seconds) {
+  return seconds < 10 ? `${Number(seconds.toPrecision(2))} s` : formatDuration(seconds);
 }
 
 function describePlace(state) {
@@ -23,15 +27,16 @@ function describePlace(state) {
 }
 
 function describeTimeLeft(state) {
-  if (state.ended || state.doing || state.left == null) return "";
-  const epoch = state.epoch_seconds > 3 && state.epoch_left != null ? ` · ${formatDuration(state.epoch_left)} in this epoch` : "";
-  return `about ${formatDuration(state.left)} left${epoch}`;
+  if (state.doing || state.stopping || state.left == null) return "";
+  const isWorthIt = state.epoch_left != null && state.epoch_seconds > 3 && state.epoch < state.last_epoch;
+  const inEpoch = isWorthIt ? ` · ${formatDuration(state.epoch_left)} in this epoch` : "";
+  return `about ${formatDuration(state.left)} left${inEpoch}`;
 }
 
 function describeSpeed(state) {
   const facts = [];
-  if (state.rate) facts.push(state.rate >= 1 ? `${state.rate} steps/s` : `${formatDuration(1 / state.rate)} a step`);
-  if (state.epoch_seconds) facts.push(`${state.epoch_seconds >= 10 ? formatDuration(state.epoch_seconds) : `${state.epoch_seconds} s`} an epoch`);
+  if (state.rate) facts.push(state.rate >= 1 ? `${state.rate} steps/s` : `${formatTiming(1 / state.rate)} a step`);
+  if (state.epoch_seconds) facts.push(`${formatTiming(state.epoch_seconds)} an epoch`);
   if (state.memory) facts.push(`${(state.memory / 1e9).toFixed(2)} GB memory`);
   if (state.best) facts.push(`best epoch ${state.best}`);
   return facts.join(" · ");
@@ -70,33 +75,41 @@ function keepTrail(state) {
   if (isWorthIt && !state.validating && x - (state.trail.at(-1)?.[0] ?? ended) >= 0.01) state.trail.push([x, state.metrics]);
 }
 
+// The loss first, whatever the order of the metrics: the place decides the colour.
+function namesOf(metrics) {
+  const names = new Set(Object.keys(metrics).map((name) => name.replace(/^val_/, "")));
+  ["learning_rate", "lr"].forEach((name) => names.delete(name));
+  return [...names].sort((one, other) => (other === "loss") - (one === "loss") || (one < other ? -1 : 1));
+}
+
 function curvesOf(state) {
   const stride = Math.ceil(state.epochs.length / MOST_POINTS);
   const rows = state.epochs.filter((_, i) => i % stride === 0 || i === state.epochs.length - 1);
-  const last = rows.at(-1)?.[1] ?? {};
-  const names = new Set(Object.keys({ ...rows[0]?.[1], ...last, ...state.metrics }).map((name) => name.replace(/^val_/, "")));
-  ["learning_rate", "lr"].forEach((name) => names.delete(name));
+  const [ended, last] = rows.at(-1) ?? [0, {}];
+  const running = state.epoch > ended ? state.metrics : {};
   const points = (all, name) => all.filter(([, metrics]) => name in metrics).map(([epoch, metrics]) => [epoch, metrics[name]]);
-  return [...names].map((name, i) => ({
+  return namesOf({ ...last, ...state.metrics }).map((name, i) => ({
     name,
-    colour: (i % COLOURS) + 1,
+    colour: `var(--mlt-curve-${(i % COLOURS) + 1})`,
     training: points(rows, name),
     validation: points(rows, `val_${name}`),
     trail: points(state.trail, name),
-    newest: { training: state.metrics?.[name] ?? last[name], validation: last[`val_${name}`] },
+    newest: { training: running?.[name] ?? last[name], validation: last[`val_${name}`] },
   }));
 }
 
 // The end of the axis of epochs: the whole phase, or less as long as that would squeeze the curves to the left.
 function axisEnd(state) {
-  return Math.min(state.last_epoch ?? 10, roundNumber(Math.max(state.epoch ?? 1, 10)));
+  return Math.min(state.last_epoch ?? 5, roundUp(Math.max(state.epoch ?? 1, 5)));
 }
 
 function buildView(el, stop) {
   const root = add(el, "section", { class: "mlt", "aria-label": "training", "data-lm-suppress-shortcuts": "true" });
-  const head = add(root, "div", { class: "mlt-row" });
-  const view = { name: add(head, "strong", { class: "mlt-name" }), stop: add(head, "button", { type: "button", class: "mlt-stop" }, "Stop") };
-  view.bar = add(root, "div", { class: "mlt-bar", role: "progressbar", "aria-label": "training", "aria-valuemin": 0, "aria-valuemax": 100 });
+  const head = add(root, "div", { class: "mlt-row mlt-head" });
+  const view = { name: add(head, "strong", { class: "mlt-name" }) };
+  view.stop = add(head, "button", { type: "button", class: "mlt-stop" }, "Stop");
+  const bar = { role: "progressbar", "aria-label": "training", "aria-valuemin": 0, "aria-valuemax": 100 };
+  view.bar = add(root, "div", { class: "mlt-bar", ...bar });
   add(view.bar, "div");
   const place = add(root, "div", { class: "mlt-row mlt-place" });
   view.place = add(place, "span");
@@ -121,7 +134,7 @@ function showHead(view, state) {
   setText(view.left, describeTimeLeft(state));
   const isUnknown = Boolean(state.doing) && !state.ended;
   view.bar.classList.toggle("mlt-unknown", isUnknown);
-  view.bar.firstChild.style.width = `${100 * (state.whole ?? 0)}%`;
+  view.bar.style.setProperty("--mlt-whole", state.whole ?? 0);
   if (isUnknown) view.bar.removeAttribute("aria-valuenow");
   else view.bar.setAttribute("aria-valuenow", Math.floor(100 * (state.whole ?? 0)));
 }
@@ -137,8 +150,9 @@ function showCurves(view, state) {
   const isLoss = ({ name }) => name.endsWith("loss");
   const metrics = curves.filter((curve) => !isLoss(curve));
   view.metrics.figure.hidden = curves.length > 0 && metrics.length === 0;
-  view.loss.show(curves.filter(isLoss), axisEnd(state), state.best);
-  view.metrics.show(metrics, axisEnd(state), state.best);
+  const axis = { lastEpoch: axisEnd(state), best: state.best };
+  view.loss.show(curves.filter(isLoss), axis);
+  view.metrics.show(metrics, axis);
 }
 
 function announce(view, state) {
@@ -158,9 +172,11 @@ export default () => {
     render({ model, el }) {
       let state;
       let frame = null;
+      let isStopAsked = false; // the kernel may say so only after the step
       const view = buildView(el, () => {
         model.send({ cmd: "stop" });
-        schedule({ ...state, stopping: true });
+        isStopAsked = true;
+        schedule(state);
       });
       const draw = () => {
         frame = null;
@@ -170,7 +186,7 @@ export default () => {
         announce(view, state);
       };
       const schedule = (next) => {
-        state = next;
+        state = { ...next, stopping: next.stopping || isStopAsked };
         frame ??= requestAnimationFrame(draw);
       };
       const sizes = new ResizeObserver(() => schedule(state));

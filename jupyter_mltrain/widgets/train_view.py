@@ -26,14 +26,16 @@ class TrainView:
 
     Args:
         name: of the run, until the run has one of its own.
+        live: whether to show anything.
 
     Attributes:
         control: to be given to the training, with `on_event`.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, live: bool = True) -> None:
         self.control = TrainControl()
         self._state = LiveState(name)
+        self._live = live
         self._widget: LiveWidget | None = None
         self._stack = ExitStack()
         self._next_message = 0.0
@@ -41,7 +43,7 @@ class TrainView:
 
     def __enter__(self) -> Self:
         """Show the view, if there is a kernel to show it."""
-        kernel = _running_kernel()
+        kernel = _running_kernel() if self._live else None
         if kernel is not None:
             with ExitStack() as stack:
                 self._show(kernel, stack)

@@ -45,7 +45,7 @@ class Page(View):
 
     def text(self) -> str:
         """Return the lines of all parts."""
-        return "\n".join(part.text() for part in self.parts())
+        return "\n".join(part.text() for part in self.parts()).strip("\n")
 
     def html(self) -> str:
         """Return the fragments of all parts."""
@@ -108,7 +108,7 @@ class Section(Page):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Findings(View):
-    """What `%mltrain doctor` found, a sentence each."""
+    """Sentences that stand for themselves, as `%mltrain doctor` gives them."""
 
     sentences: Sequence[str]
 

@@ -13,7 +13,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +40,12 @@ _SETTINGS = {  # each would make a test depend on the moment
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 _PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-_READY = """async () => {
+_READY = """async isBusy => {
     await window.jupyterapp.restored;
     const panel = window.jupyterapp.shell.currentWidget;
     await panel.context.ready;
     await panel.sessionContext.ready;
-    await panel.sessionContext.session.kernel.%s;
+    if (!isBusy) await panel.sessionContext.session.kernel.info;
 }"""
 
 
@@ -61,12 +63,21 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture
+def expect(browser: Any) -> Any:
+    """Playwright's assertions, which wait until they hold."""
+    from playwright.sync_api import expect
+
+    return expect
+
+
 @dataclass(frozen=True)
 class Server:
     """A running Jupyter server.
 
     Attributes:
         root: the folder that it serves.
+        base: its address.
         page: the start of a notebook's address, for example `http://127.0.0.1:8888/lab/tree/`.
     """
 
@@ -77,21 +88,38 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server(request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """JupyterLab, or what the test is parametrised with: `lab` or `notebook` (Notebook 7)."""
-    application = getattr(request, "param", "lab")
-    root, token = tmp_path_factory.mktemp(application), secrets.token_hex(8)
+def servers(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Server]]:
+    """A function that starts an application's server when it is first asked for."""
+    with ExitStack() as stack:
+
+        @cache
+        def start(application: str) -> Server:
+            return stack.enter_context(_running(application, tmp_path_factory.mktemp(application)))
+
+        yield start
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> Server:
+    """JupyterLab, unless the test is parametrised with `notebook`, for Notebook 7."""
+    return servers(getattr(request, "param", "lab"))
+
+
+@contextmanager
+def _running(application: str, root: Path) -> Iterator[Server]:
+    token = secrets.token_hex(8)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         base = f"http://127.0.0.1:{free.getsockname()[1]}"
     with (root / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            _command(application, root, base, token), cwd=root, env=_environment(root), stdout=log, stderr=log
-        )
-        _wait_until_up(process, f"{base}/api/status?token={token}", root / "server.log")
-        yield Server(root, base, f"{base}/{'lab/tree' if application == 'lab' else 'notebooks'}/", token)
-        process.terminate()
-        process.wait(20)
+        command = _command(application, root, base, token)
+        process = subprocess.Popen(command, cwd=root, env=_environment(root), stdout=log, stderr=log)
+        try:
+            _wait_until_up(process, f"{base}/api/status?token={token}", root / "server.log")
+            yield Server(root, base, f"{base}/{'lab/tree' if application == 'lab' else 'notebooks'}/", token)
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def _command(application: str, root: Path, base: str, token: str) -> list[str]:
@@ -141,23 +169,23 @@ class BrowserNotebook:
         external: addresses outside of the server that the page has asked for.
     """
 
-    def __init__(self, page: Any, server: Server, path: Path) -> None:
+    def __init__(self, page: Any, server: Server, path: Path, *, is_busy: bool = False) -> None:
         self.page, self.path = page, path
         self.external: list[str] = []
         self._address = f"{server.page}{path.name}?token={server.token}&reset"
         page.on("request", lambda request: self._note(request.url, (server.base, "data:", "blob:")))
-        self.open()
+        self.open(is_busy=is_busy)
 
     def _note(self, address: str, known: tuple[str, ...]) -> None:
         if not address.startswith(known):
             self.external.append(address)
 
-    def open(self, *, kernel: str = "info") -> None:
-        """Load the page, and wait until the kernel can run cells."""
+    def open(self, *, is_busy: bool = False) -> None:
+        """Load the page, and wait until the kernel can run cells, or is connected if it is busy with one."""
         self.page.goto(self._address)
         self.page.wait_for_selector(f"{_PANEL} .jp-Cell", timeout=60_000)
         self.page.wait_for_function("() => window.jupyterapp", timeout=60_000)
-        self.js(_READY % kernel)
+        self.js(_READY, is_busy)
 
     def js(self, function: str, argument: Any = None, *, timeout: float = 60) -> Any:
         """Return the value of a JavaScript function; unlike `page.evaluate` it ends after `timeout` seconds."""
@@ -192,12 +220,16 @@ class BrowserNotebook:
 
     def command(self, name: str, arguments: dict[str, Any] | None = None, *, timeout: float = 60) -> None:
         """Do what a menu entry of the front end does."""
-        self.js("async ([name, args]) => { await window.jupyterapp.commands.execute(name, args) }", [name, arguments or {}], timeout=timeout)
+        self.js(
+            "async ([name, args]) => { await window.jupyterapp.commands.execute(name, args) }",
+            [name, arguments or {}],
+            timeout=timeout,
+        )
 
-    def save(self) -> nbformat.NotebookNode:
-        """Save the notebook, and return what the file holds now."""
+    def save(self) -> str:
+        """Save the notebook, and return the file's text."""
         self.command("docmanager:save")
-        return nbformat.read(self.path, as_version=4)
+        return self.path.read_text()
 
     def cell(self, index: int) -> Any:
         """Return the locator of a cell."""
@@ -212,19 +244,46 @@ class BrowserNotebook:
         return str(self.cell(index).locator(".jp-InputPrompt").inner_text())
 
 
+@pytest.fixture
+def kernel(request: pytest.FixtureRequest, server: Server) -> str:
+    """Name of a kernel on the installed ipykernel, or on the version that the test is parametrised with."""
+    version = getattr(request, "param", None)
+    if version is None:
+        return "python3"
+    name, folder = f"ipykernel-{version}", server.root / f".ipykernel-{version}"
+    specification = server.root / ".data" / "kernels" / name / "kernel.json"
+    if not specification.exists():
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, f"ipykernel=={version}"]
+        if subprocess.run(pip, check=False).returncode:
+            pytest.skip(f"ipykernel {version} cannot be installed here")
+        specification.parent.mkdir(parents=True)
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        specification.write_text(
+            json.dumps({"argv": command, "display_name": name, "language": "python", "env": {"PYTHONPATH": str(folder)}})
+        )
+    return name
+
+
+OpenFile = Callable[..., BrowserNotebook]
 OpenNotebook = Callable[..., BrowserNotebook]
 
 
 @pytest.fixture
-def open_notebook(server: Server, browser: Any) -> Iterator[OpenNotebook]:
-    """A function `(*cells, kernel="python3")` that makes a notebook and opens it."""
+def open_file(server: Server, browser: Any) -> Iterator[OpenFile]:
+    """A function `(path, is_busy=False)` that opens a notebook that lies in the server's folder."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
+    yield lambda path, **how: BrowserNotebook(context.new_page(), server, path, **how)
+    context.close()
+
+
+@pytest.fixture
+def open_notebook(server: Server, open_file: OpenFile) -> OpenNotebook:
+    """A function `(*cells, kernel="python3")` that makes a notebook and opens it."""
 
     def open_(*cells: str, kernel: str = "python3") -> BrowserNotebook:
         path = server.root / f"{secrets.token_hex(4)}.ipynb"
         metadata = {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}}
         nbformat.write(nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)), metadata=metadata), path)
-        return BrowserNotebook(context.new_page(), server, path)
+        return open_file(path)
 
-    yield open_
-    context.close()
+    return open_

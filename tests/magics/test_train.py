@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -32,7 +33,7 @@ class TestWhatIsTrained:
     def test_the_body_runs_once_in_the_notebooks_namespace_and_prints_as_it_would(self, cells):
         cells.run("count = 0")
         cells.run("%%train\ncount += 1\nprint('before')" + CLASSIFIER + "model.fit(x, y)\nprint('after')\ncount + 41")
-        assert cells.stdout == "before\nafter\nOut[3]: 42\n"
+        assert re.fullmatch(r"before\nafter\nOut\[\d+\]: 42\n", cells.stdout)
         assert cells["count"] == 1
         assert cells["run"].result.epochs == 1
         assert isinstance(cells["model"].history.history["loss"][0], float)
@@ -267,7 +268,7 @@ class TestRecord:
 
 
 def _newest(ipython):
-    return ipython.magics_manager.registry["TrainMagics"]._session.store.runs.get("broken")
+    return ipython.magics_manager.registry["TrainMagics"].session.store.runs.get("broken")
 
 
 class TestErrors:

@@ -1,0 +1,14 @@
+"""What the magics do, from Python, with the same words and the same objects.
+
+In a notebook with the extension loaded it is done in the extension's home; elsewhere in the one that `MLTRAIN_HOME`, the
+project or the current folder gives.
+"""
+
+from jupyter_mltrain.api.recorded_runs import Runs
+from jupyter_mltrain.api.registered_models import Models, load_model
+from jupyter_mltrain.api.training import train
+
+__all__ = ["load_model", "models", "runs", "train"]
+
+models = Models()
+runs = Runs()

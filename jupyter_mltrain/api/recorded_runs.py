@@ -1,0 +1,108 @@
+"""Recorded runs as objects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mltrain.api.session import opened
+from jupyter_mltrain.domain.errors import MissingExtraError
+from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
+from jupyter_mltrain.domain.spec import chosen
+from jupyter_mltrain.services.runs import get_run, list_runs, moment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_OF_RUN = ("ref", "id", "name", "status", "user", "started_at", "ended_at", "note")
+_OF_RESULT = (
+    "epochs",
+    "train_loss",
+    "val_loss",
+    "monitor",
+    "best_epoch",
+    "best_score",
+    "duration",
+    "strategy",
+    "precision",
+    "plan",
+    "model_id",
+)
+_COLUMNS = (*_OF_RUN, *_OF_RESULT)
+
+
+class Runs:
+    """The recorded runs: `len(runs)`, `for run in runs` (the newest first), `runs["digits#2"]`."""
+
+    def __len__(self) -> int:
+        with opened() as session:
+            return list_runs(session, RunFilter())[1]
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self.list())
+
+    def __getitem__(self, ref: str) -> Run:
+        """Return a run with its epochs by `"digits#2"`, `"digits"` (the newest of that name) or its id."""
+        with opened() as session:
+            return get_run(session, ref)
+
+    def list(
+        self,
+        *,
+        name: str | None = None,
+        status: str | None = None,
+        model: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        since: str | datetime | None = None,
+        best: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[Run, ...]:
+        """Return runs without their epochs, the newest first, or by the metric `best` the best first.
+
+        The arguments are the options of `%runs list`; `since` may be a moment too, and without `limit` all are returned.
+        """
+        which = RunFilter(
+            name=name,
+            status=chosen("status", RunStatus, status) if status else None,
+            model=model,
+            tags=tags or {},
+            since=moment(since) if isinstance(since, str) else since,
+            best=best,
+            limit=sys.maxsize if limit is None else limit,
+        )
+        with opened() as session:
+            return list_runs(session, which)[0]
+
+    def frame(self, **filters: Any) -> pd.DataFrame:
+        """Return a data frame with a row a run, in the order of `list`, whose arguments it takes.
+
+        Columns: what is known of every run, then `metrics.*` of the best epoch, `hyperparams.*` and `tags.*`.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtraError(
+                'expected pandas for runs.frame(), it is not installed: pip install "jupyter-mltrain[frames]"'
+            ) from error
+        rows = [_row(run) for run in self.list(**filters)]
+        return pd.DataFrame(rows, columns=list(dict.fromkeys((*_COLUMNS, *(column for row in rows for column in row)))))
+
+    def _repr_mimebundle_(self, **_filters: object) -> Any:
+        from jupyter_mltrain.widgets.runs_view import RunsList
+
+        with opened() as session:
+            return RunsList(*list_runs(session, RunFilter()))._repr_mimebundle_()
+
+
+def _row(run: Run) -> dict[str, Any]:
+    row = {name: getattr(run, name) for name in _OF_RUN} | {"status": run.status.value}
+    if run.result:
+        row |= {name: getattr(run.result, name) for name in _OF_RESULT}
+        row |= {f"metrics.{name}": value for name, value in run.result.best_metrics.items()}
+    row |= {f"hyperparams.{name}": value for name, value in run.facts.get("hyperparams", {}).items()}
+    return row | {f"tags.{key}": value for key, value in run.tags.items()}

@@ -1,0 +1,147 @@
+"""Training from Python."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jupyter_mltrain.api.session import opened
+from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.domain.spec import CellOutcome, LearningRateSchedule, Plan, Precision, TrainSpec, chosen
+
+
+def train(
+    body: Any,
+    *,
+    name: str | None = None,
+    data: Any = None,
+    validation_data: Any = None,
+    validation_split: float | None = None,
+    target: str | None = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    shuffle: bool | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    lr_schedule: str | None = None,
+    optimizer: str | None = None,
+    weight_decay: float | None = None,
+    momentum: float | None = None,
+    l2: float | None = None,
+    dropout: float | None = None,
+    loss: str | None = None,
+    metrics: Sequence[str] = (),
+    early_stop: int | None = None,
+    monitor: str | None = None,
+    callbacks: Any = None,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    initial_epoch: int | None = None,
+    seed: int | None = None,
+    deterministic: bool = False,
+    allow_nan: bool = False,
+    strategy: str = "auto",
+    precision: str = "auto",
+    plan: str = "auto",
+    register: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    note: str = "",
+    track: bool = True,
+) -> Run:
+    """Train a model, watched and recorded as a `%%train` cell is.
+
+    Args:
+        body: a Keras model, which is trained on `data`; or a function without arguments, which is called once under the
+            chosen strategy: the `fit` calls in it are recorded, or the model that it returns is trained on `data`.
+        name: what to call the run; names may repeat.
+        data: `(x, y)`, `(x, y, sample_weight)`, tf.data, a `PyDataset`, a generator, or a data frame with `target`.
+        validation_data: what to validate on, as `data`.
+        validation_split: share of the rows held back, the last ones, between 0 and 1.
+        target: column of the data frame to predict; several with commas.
+        sample_weight: one weight a row.
+        class_weight: class number to weight.
+        shuffle: whether to shuffle arrays before each epoch; Keras's own choice if left out.
+        epochs: passes over the data.
+        batch_size: rows a step; 32 if nothing says otherwise.
+        learning_rate: above 0.
+        lr_schedule: `cosine`, `linear` or `exponential`: how the rate falls over the whole training.
+        optimizer: Keras's name; `adam` if nothing says otherwise.
+        weight_decay: decoupled weight decay of the optimizer.
+        momentum: of SGD and RMSprop.
+        l2: L2 penalty on the kernels of all layers.
+        dropout: rate of all Dropout layers.
+        loss: Keras's name, or `cross-entropy` for the form that fits the targets.
+        metrics: Keras's names.
+        early_stop: stop after so many epochs without a better one, and restore the best.
+        monitor: the metric that decides what is best: `val_loss`, else `loss`; `NAME:max` or `NAME:min`.
+        callbacks: Keras callbacks.
+        steps_per_epoch: for data without an end.
+        validation_steps: for validation data without an end.
+        initial_epoch: number of the first epoch, from 0.
+        seed: of Python, NumPy, TensorFlow and Keras.
+        deterministic: use deterministic operations; slower, until the process ends.
+        allow_nan: go on when data or loss hold NaN or infinity.
+        strategy: `auto`, `cpu`, `gpu`, `gpu:N` or `mirrored`.
+        precision: `auto`, `float32`, `mixed_bfloat16`, `mixed_float16` or `float64`.
+        plan: how an epoch is executed: `auto` or `keras`.
+        register: put the best model under a new version of this name.
+        tags: labels of the run.
+        note: a remark for the record.
+        track: False records nothing and writes nothing.
+
+    Raises:
+        MLTrainError: what was asked cannot be done; the run is recorded as failed.
+        Exception: whatever the function raises, unchanged; the run is recorded as failed.
+    """
+    options = {option: value for option, value in locals().items() if option != "body"}
+    from jupyter_mltrain.services.training import train as train_cell
+    from jupyter_mltrain.widgets.train_view import TrainView
+
+    spec, cell = _spec(options), _Body(body)
+    with opened() as session, TrainView(spec.name or "run") as view:
+        return train_cell(session, spec, cell, on_event=view.on_event, control=view.control)[0]
+
+
+class _Body:
+    """A model or a function as the engine takes a cell."""
+
+    def __init__(self, body: Any) -> None:
+        self._is_model = hasattr(body, "fit")
+        if not self._is_model and not callable(body):
+            raise OptionError(f"expected a Keras model or a function to train, received {type(body).__name__}: pass one of them")
+        self._body = body
+        self.source = f"train({body.name})" if self._is_model else _source(body)
+
+    def run(self) -> CellOutcome:
+        """Call the function; a model is what it is."""
+        return CellOutcome(value=self._body if self._is_model else self._body())
+
+    def evaluate(self, expression: str, option: str) -> Any:
+        """Refuse text for data, which names nothing outside a notebook's line."""
+        name = option.removeprefix("--").replace("-", "_")
+        raise OptionError(f"expected {name} as an object, received the text {expression!r}: pass the variable itself")
+
+
+def _source(function: Any) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):  # it was made without a file or a cell
+        return f"train({getattr(function, '__name__', type(function).__name__)})"
+
+
+def _spec(options: dict[str, Any]) -> TrainSpec:
+    schedule = options["lr_schedule"]
+    return TrainSpec(
+        **{
+            **options,
+            "metrics": tuple(options["metrics"]),
+            "tags": options["tags"] or {},
+            "precision": chosen("precision", Precision, options["precision"]),
+            "plan": chosen("plan", Plan, options["plan"]),
+            "lr_schedule": chosen("lr_schedule", LearningRateSchedule, schedule) if schedule else None,
+        }
+    )

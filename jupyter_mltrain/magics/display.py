@@ -1,0 +1,52 @@
+"""What cells show: views, and records as the value of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from IPython.display import display
+
+from jupyter_mltrain.domain.errors import MLTrainError
+from jupyter_mltrain.domain.model import ModelVersion
+from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.services.session import Session
+
+
+def show(*views: Any) -> None:
+    """Show views under the running cell, one under the other."""
+    for view in views:
+        display(view)
+
+
+def show_records(shell: Any, session: Session) -> None:
+    """Let a run or a model version that is the value of a cell look as `%runs show` and `%models show` show it."""
+    _register(shell, Run, _run_details, lambda run: f"<Run {run.ref} {run.status}>")
+    _register(shell, ModelVersion, lambda version: _model_details(version, session), lambda version: f"<Model {version.ref}>")
+
+
+def _register(shell: Any, record: type, view: Callable[[Any], Any], short: Callable[[Any], str]) -> None:
+    def pretty(value: Any, printer: Any, _cycle: bool) -> None:
+        is_within_another = len(printer.stack) > 1
+        printer.text(short(value) if is_within_another else view(value).text())
+
+    formatters = shell.display_formatter.formatters
+    formatters["text/plain"].for_type(record, pretty)
+    formatters["text/html"].for_type(record, lambda value: view(value)._repr_mimebundle_()["text/html"])
+
+
+def _run_details(run: Run) -> Any:
+    from jupyter_mltrain.widgets.run_view import RunDetails
+
+    return RunDetails(run)
+
+
+def _model_details(version: ModelVersion, session: Session) -> Any:
+    from jupyter_mltrain.services.registry import versions_of
+    from jupyter_mltrain.widgets.models_view import ModelDetails
+
+    try:
+        versions = versions_of(session, version.name)
+    except MLTrainError:  # a record outlives the home that it came from
+        versions = (version,)
+    return ModelDetails(version, versions)

@@ -1,0 +1,44 @@
+"""`%mltrain`: the platform itself."""
+
+from __future__ import annotations
+
+import argparse
+
+from IPython.core.magic import line_magic, magics_class, no_var_expand
+
+from jupyter_mltrain.magics.commands import SessionMagics, magic_commands, subcommand
+from jupyter_mltrain.magics.display import show
+
+
+@magics_class
+class MLTrainMagics(SessionMagics):
+    """Holds `%mltrain`."""
+
+    @no_var_expand
+    @line_magic
+    @magic_commands
+    @subcommand("status", "where runs are recorded, how many, what is training; what the magic does when no command is named")
+    @subcommand("doctor", "versions, database, leftovers, processes: what to look at when something is wrong")
+    def mltrain(self, line: str) -> None:
+        """Tell how jupyter_mltrain itself is.
+
+        Examples::
+
+            %mltrain
+            %mltrain doctor
+        """
+        self._do(self.mltrain, line)
+
+    def do_status(self, _options: argparse.Namespace) -> None:
+        """Show what is open."""
+        from jupyter_mltrain.services.doctor import status
+        from jupyter_mltrain.widgets.view import Findings
+
+        show(Findings(status(self.session)))
+
+    def do_doctor(self, _options: argparse.Namespace) -> None:
+        """Show what was found."""
+        from jupyter_mltrain.services.doctor import findings
+        from jupyter_mltrain.widgets.view import Findings
+
+        show(Findings(findings(self.session)))

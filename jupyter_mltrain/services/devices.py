@@ -1,0 +1,12 @@
+"""What the machine can train on."""
+
+from __future__ import annotations
+
+from jupyter_mltrain.domain.device import DeviceReport
+
+
+def report() -> DeviceReport:
+    """Return the devices, what `auto` would choose of them, and why; this starts TensorFlow."""
+    from jupyter_mltrain.engine import devices
+
+    return devices.report()

@@ -1,0 +1,65 @@
+"""What is open, and whether all is well: sentences for a person, and for a report of a fault."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from importlib import metadata
+
+from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
+from jupyter_mltrain.services.session import Session
+
+_PACKAGES = ("jupyter-mltrain", "tensorflow", "keras", "tensorboard", "numpy", "ipython", "ipykernel", "ipywidgets", "anywidget")
+
+
+def status(session: Session) -> tuple[str, ...]:
+    """Return where runs and models are recorded, how many there are, and what is being trained.
+
+    Raises:
+        StoreError: the home cannot be read.
+    """
+    store, running = session.store, _running(session)
+    newest = store.runs.list(RunFilter(limit=1))
+    return (
+        f"Home: {session.home}.",
+        f"Runs: {store.runs.count(RunFilter())}" + (f", the newest {newest[0].ref} ({newest[0].status})." if newest else "."),
+        f"Models: {', '.join(store.models.names()) or 'none'}.",
+        f"Being trained: {', '.join(run.ref for run in running) or 'none'}.",
+    )
+
+
+def findings(session: Session) -> tuple[str, ...]:
+    """Return what can be known of versions, home and processes; trouble while looking is a finding too."""
+    try:
+        died = session.store.runs.mark_died()
+        return (_versions(), *session.store.findings(), *_processes(session, died))
+    except StoreError as error:
+        return (_versions(), f"Home: {session.home}.", f"Trouble: {error}.")
+
+
+def _versions() -> str:
+    """Read from what is installed, without importing any of it."""
+    found = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    return f"Versions: Python {platform.python_version()} on {platform.platform()}, {found}."
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processes(session: Session, died: tuple[Run, ...]) -> Iterator[str]:
+    for run in died:
+        yield f"Process {run.process.pid} ended without a word: its run {run.ref} is marked {run.status}."
+    running = _running(session)
+    for run in running:
+        yield f"Process {run.process.pid} on {run.process.host} trains {run.ref}."
+    if not running:
+        yield "Processes: none trains."
+
+
+def _running(session: Session) -> tuple[Run, ...]:
+    return session.store.runs.list(RunFilter(status=RunStatus.RUNNING))

@@ -1,0 +1,83 @@
+"""The registered models: find them, and load them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from jupyter_mltrain.domain.errors import ModelFileError
+from jupyter_mltrain.domain.model import ModelVersion
+from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.services.session import Session
+
+
+def list_models(session: Session) -> tuple[ModelVersion, ...]:
+    """Return the newest version of every model, the newest first."""
+    return session.store.models.list()
+
+
+def get_model(session: Session, ref: str) -> ModelVersion:
+    """Return the version `"digits@3"`, or the newest of `"digits"`.
+
+    Raises:
+        UnknownNameError: there is no such version; near misses are suggested.
+    """
+    return session.store.models.get(ref)
+
+
+def versions_of(session: Session, name: str) -> tuple[ModelVersion, ...]:
+    """Return all versions of a model, the newest first.
+
+    Raises:
+        UnknownNameError: there is no model of that name; near misses are suggested.
+    """
+    return session.store.models.list(name)
+
+
+def model_names(session: Session, begun: str = "") -> tuple[str, ...]:
+    """Return the names of models; the versions of one, `digits@3`, where `begun` is its name and an `@`."""
+    name, versioned, _ = begun.partition("@")
+    if versioned and name in session.store.models.names():
+        return tuple(version.ref for version in session.store.models.list(name))
+    return session.store.models.names()
+
+
+def load_version(session: Session, version: ModelVersion, custom_objects: Mapping[str, Any]) -> Any:
+    """Return the Keras model of a version, after comparing its file's checksum.
+
+    Args:
+        session: where it is registered.
+        version: which.
+        custom_objects: the user's classes and functions by name.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, holds weights only, or needs a class that is not at hand.
+    """
+    return _load(session.store.models.verify(version), custom_objects)
+
+
+def load_best(session: Session, run: Run, custom_objects: Mapping[str, Any]) -> Any:
+    """Return the best Keras model of a run: the version that it registered, else the file in its folder.
+
+    Raises:
+        ModelFileError: as `load_version`; or the run has written no model.
+    """
+    if run.result and run.result.model_id:
+        return load_version(session, get_model(session, run.result.model_id), custom_objects)
+    file = next(run.folder.glob("best.*"), None)
+    if file is None:
+        raise ModelFileError(f"expected a model of run {run.ref} in {run.folder}, there is none: run its cell again")
+    return _load(file, custom_objects)
+
+
+def defined_in(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the classes and functions of a namespace by their own names, as models in files refer to them."""
+    return {value.__name__: value for value in namespace.values() if isinstance(value, type | FunctionType)}
+
+
+def _load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
+    from jupyter_mltrain.engine.loading import load
+
+    return load(path, custom_objects)

@@ -1,0 +1,109 @@
+"""Recorded runs: find, compare and remove them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.run import Run, RunFilter
+from jupyter_mltrain.services.session import Session
+
+_AGO = re.compile(r"(\d{1,5})([mhdw])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def list_runs(session: Session, which: RunFilter) -> tuple[tuple[Run, ...], int]:
+    """Return one page of runs without their epochs, and how many there are on all pages.
+
+    Raises:
+        OptionError: a page of less than one run.
+        UnknownNameError: none fits, and none ever had that name, model or metric.
+    """
+    if which.limit < 1:
+        raise OptionError(f"expected --limit of at least 1, received {which.limit}: leave it out for 50")
+    found = session.store.runs.list(which)
+    if not found:
+        _check_names(session, which)
+    return found, session.store.runs.count(which)
+
+
+def get_run(session: Session, ref: str | None = None) -> Run:
+    """Return a run with its epochs: `"digits#2"`, the newest `"digits"`, an id, or the newest of all.
+
+    Raises:
+        UnknownNameError: there is no such run; near misses are suggested.
+    """
+    if ref is not None:
+        return session.store.runs.get(ref)
+    newest = session.store.runs.list(RunFilter(limit=1))
+    if not newest:
+        raise UnknownNameError(f"expected a recorded run, there is none in {session.home}: put %%train on top of a cell")
+    return session.store.runs.get(newest[0].id)
+
+
+def runs_to_compare(session: Session, refs: Sequence[str]) -> tuple[Run, ...]:
+    """Return two runs or more with their epochs, in the order given.
+
+    Raises:
+        OptionError: they are fewer than two.
+        UnknownNameError: one of them does not exist; near misses are suggested.
+    """
+    found = {run.id: run for run in map(session.store.runs.get, refs)}
+    if len(found) < 2:
+        raise OptionError(f"expected two runs or more to compare, received {', '.join(refs)}: %runs lists what there is")
+    return tuple(found.values())
+
+
+def remove_runs(session: Session, refs: Sequence[str]) -> tuple[Run, ...]:
+    """Remove runs with their files, all or none, and return what they were; models that they registered stay.
+
+    Raises:
+        OptionError: one of them is running.
+        UnknownNameError: one of them does not exist; near misses are suggested.
+    """
+    return session.store.runs.remove(refs)
+
+
+def run_names(session: Session, begun: str = "") -> tuple[str, ...]:
+    """Return the names of runs; the newest runs of one name, `digits#12`, where `begun` is that name and a `#`."""
+    name, numbered, _ = begun.partition("#")
+    if numbered:
+        return tuple(run.ref for run in session.store.runs.list(RunFilter(name=name)))
+    return session.store.runs.names()
+
+
+def metric_names(session: Session) -> tuple[str, ...]:
+    """Return the metrics of the newest runs."""
+    newest = session.store.runs.list(RunFilter())
+    return tuple(dict.fromkeys(name for run in newest if run.result for name in run.result.best_metrics))
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that is meant by `30m`, `12h`, `2d`, `3w` (ago), `2026-11-01` or `2026-11-01T14:30` (local time).
+
+    Raises:
+        OptionError: it is none of these.
+    """
+    ago = _AGO.fullmatch(text)
+    try:
+        if ago:
+            return datetime.now().astimezone() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise OptionError(f"expected a time like 2d, 12h or 2026-11-01, received {text!r}: write one of these forms") from error
+
+
+def _check_names(session: Session, which: RunFilter) -> None:
+    if which.name is not None:
+        _check_name("run", which.name, session.store.runs.names())
+    if which.model is not None:
+        _check_name("model", which.model, session.store.models.names())
+    if which.best is not None:
+        _check_name("metric", which.best, metric_names(session))
+
+
+def _check_name(what: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        raise UnknownNameError(f"no {what} named {name!r}{did_you_mean(name, known)}")
