@@ -65,3 +65,12 @@ class Interrupts:
         if self._is_immediate or self.received:
             raise KeyboardInterrupt
         self.received = True
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Run what cannot be repeated once it was broken, such as TensorFlow's import; an interrupt comes after it."""
+    with Interrupts() as interrupts:
+        yield
+    if interrupts.received:
+        raise KeyboardInterrupt

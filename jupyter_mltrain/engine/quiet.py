@@ -61,6 +61,7 @@ class _QuietLoader(importlib.abc.Loader):
             spec.loader = module.__loader__ = self._loader
         with _without_log_lines():
             self._loader.exec_module(module)
+            module.get_logger().setLevel(logging.WARNING)
             module.get_logger().addFilter(_is_no_retracing)
             # Looking for GPUs writes lines too, and memory growth can only be chosen before one is used.
             for gpu in module.config.list_physical_devices("GPU"):

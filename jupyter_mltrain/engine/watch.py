@@ -128,7 +128,7 @@ class StepWatch(keras.callbacks.Callback):
             self._window_steps += batch - self._last_step
             self._window_seconds += now - self._last_time
         self._last_step, self._last_time = batch, now
-        if self._window_seconds >= _SECONDS_BETWEEN_METRICS or (self._window_seconds and not self._speed):
+        if self._window_seconds > (_SECONDS_BETWEEN_METRICS if self._speed else 0.0):
             self._speed = self._window_steps / self._window_seconds
             self._window_steps, self._window_seconds = 0, 0.0
         # Under several replicas a running value cannot be read: Keras's own sums would come out wrong (seen on two CPUs).

@@ -1,0 +1,155 @@
+"""The order of steps of a training: how it is stopped, what is recorded when, what a failing store does to it."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.domain.events import EpochEnded, PhaseStarted, Progress, RunEnded, TrainControl
+from jupyter_mltrain.domain.run import RunFilter
+from jupyter_mltrain.domain.spec import CellOutcome, TrainSpec
+from jupyter_mltrain.engine import watch
+from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.services.training import train
+
+X = np.random.default_rng(0).normal(size=(320, 4)).astype("float32")
+Y = X.sum(axis=1, keepdims=True)
+
+
+class Cell:
+    """A body that is a Python function of the model."""
+
+    source = "%%train\nbody"
+
+    def __init__(self, body):
+        keras.utils.set_random_seed(1)
+        self.body = body
+        self.model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        self.model.compile(keras.optimizers.SGD(0.01), "mse")
+
+    def run(self):
+        return CellOutcome(value=self.body(self.model), assigned={"model": self.model})
+
+    def evaluate(self, expression, option):
+        return {"x, y": (X, Y)}[expression]
+
+
+class StopAt(TrainControl):
+    """Asks to stop at the n-th look between two steps."""
+
+    def __init__(self, look):
+        super().__init__()
+        self.looks_left = look
+
+    def poll(self):
+        self.looks_left -= 1
+        if self.looks_left == 0:
+            self.request_stop()
+
+
+@pytest.fixture
+def session(tmp_path):
+    session = Session(str(tmp_path / "home"))
+    yield session
+    session.close()
+
+
+def run(session, body, *, control=None, on_event=lambda event: None, **options):
+    cell = Cell(body)
+    trained, value = train(session, TrainSpec(**options), cell, on_event=on_event, control=control or TrainControl())
+    return trained, value, cell.model
+
+
+class TestStop:
+    def test_ends_after_the_running_step_and_keeps_what_there_is(self, session):
+        histories = []
+        stopped, _, model = run(
+            session,
+            lambda model: histories.append(model.fit(X, Y, epochs=9, validation_data=(X, Y))),
+            control=StopAt(2 * (10 + 10) + 4),  # two epochs of ten steps and ten of validation, then three steps
+        )
+        assert stopped.status == "stopped"
+        assert model.optimizer.iterations == 10 + 10 + 4
+        assert [sorted(epoch.metrics) for epoch in stopped.epochs] == [["loss", "val_loss"]] * 2 + [["loss"]]
+        assert stopped.result.best_epoch == 2  # the epoch without a validation is no rival
+        assert len(histories[0].history["loss"]) == 3
+        assert keras.models.load_model(stopped.folder / "best.keras").evaluate(X, Y, verbose=0) == pytest.approx(
+            stopped.result.best_score, rel=1e-5
+        )
+
+    def test_ends_within_a_long_validation(self, session):
+        stopped, _, model = run(session, lambda model: model.fit(X, Y, epochs=9, validation_data=(X, Y)), control=StopAt(10 + 3))
+        assert model.optimizer.iterations == 10
+        assert sorted(stopped.epochs[0].metrics) == ["loss"]
+
+    def test_the_next_fit_of_the_body_is_not_begun(self, session):
+        reached = []
+
+        def body(model):
+            model.fit(X, Y, epochs=2)
+            reached.append("between")
+            model.fit(X, Y, epochs=5)
+            reached.append("after")
+
+        stopped, _, _ = run(session, body, control=StopAt(3))
+        assert reached == ["between"]
+        assert (stopped.status, stopped.result.epochs) == ("stopped", 1)
+
+
+class TestEvents:
+    def test_come_in_order_and_the_run_is_recorded_before_its_end_is_told(self, session):
+        events = []
+
+        def on_event(event):
+            events.append(event)
+            if isinstance(event, RunEnded):
+                assert session.store.runs.get(event.run.id) == event.run
+
+        trained, _, _ = run(session, lambda model: model.fit(X, Y, epochs=3), on_event=on_event, name="told")
+        kinds = [type(event) for event in events if type(event) in {PhaseStarted, EpochEnded, RunEnded}]
+        assert kinds == [PhaseStarted, EpochEnded, EpochEnded, EpochEnded, RunEnded]
+        assert events[-1].run == trained
+        started = next(event for event in events if isinstance(event, PhaseStarted))
+        assert (started.num_epochs, started.num_steps, started.first_epoch) == (3, 10, 1)
+
+    def test_progress_is_told_at_most_ten_times_a_second_and_changes_no_number(self, session, monkeypatch):
+        def weights(**settings):
+            for name, value in settings.items():
+                monkeypatch.setattr(watch, name, value)
+            events = []
+            _, _, model = run(session, lambda model: model.fit(X, Y, epochs=3), seed=3, on_event=events.append)
+            return [weight.numpy() for weight in model.weights], [event for event in events if isinstance(event, Progress)]
+
+        calm, few = weights()
+        watched, all_steps = weights(_SECONDS_BETWEEN_PROGRESS=0.0, _SECONDS_BETWEEN_METRICS=0.0)
+        assert len(few) < len(all_steps) == 30
+        assert all_steps[-1].metrics["loss"] > 0
+        for ours, theirs in zip(watched, calm, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+class TestTroubleWithTheStore:
+    def test_epochs_that_could_not_be_written_are_written_at_the_end(self, session, monkeypatch):
+        append = session.store.runs.append_epochs
+
+        def full(run_id, epochs):
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr("jupyter_mltrain.services.recording._SECONDS_BETWEEN_WRITES", 0.0)
+        monkeypatch.setattr(session.store.runs, "append_epochs", full)
+        trained, _, _ = run(session, lambda model: model.fit(X, Y, epochs=4))
+        monkeypatch.setattr(session.store.runs, "append_epochs", append)
+        assert len(session.store.runs.get(trained.id).epochs) == 4
+
+    def test_a_model_that_cannot_be_written_is_said_and_stays_with_the_user(self, session):
+        def body(model):
+            model.fit(X, Y)
+            for folder in (session.home / "runs").iterdir():
+                folder.rename(folder.with_name("gone"))
+
+        with pytest.raises(StoreError, match="expected to write the model, received No such file"):
+            run(session, body)
+        (failed,) = session.store.runs.list(RunFilter())
+        assert failed.status == "failed"
