@@ -18,6 +18,13 @@ def load_ipython_extension(shell: Any) -> None:
     load(shell)
 
 
+def unload_ipython_extension(shell: Any) -> None:
+    """Make room for loading again."""
+    from jupyter_mltrain.magics.extension import unload
+
+    unload(shell)
+
+
 def __getattr__(name: str) -> Any:
     """Import what is public at its first use, so that the extension loads quickly."""
     if name == "MLTrainError":

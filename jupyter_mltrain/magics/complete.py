@@ -40,6 +40,8 @@ _KINDS = {
 
 Offer = tuple[str, Iterable[str]]  # what kind of things they are, and their texts
 
+IDENTIFIER = "jupyter_mltrain"
+
 
 def complete_lines(shell: Any, session: Session, magics: Sequence[Magics]) -> None:
     """Let the shell complete the lines of these magics; the lines of a cell below them stay as they were."""
@@ -51,7 +53,7 @@ def complete_lines(shell: Any, session: Session, magics: Sequence[Magics]) -> No
     }
     completer = LineCompleter(shell, session, parsers)
 
-    @context_matcher(identifier="jupyter_mltrain", priority=60)
+    @context_matcher(identifier=IDENTIFIER, priority=60)
     def matcher(context: CompletionContext) -> SimpleMatcherResult:
         try:
             typed, found = completer.complete(context.text_until_cursor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_mltrain.magics.complete import complete_lines
+from jupyter_mltrain.magics.complete import IDENTIFIER, complete_lines
 from jupyter_mltrain.magics.devices import DevicesMagics
 from jupyter_mltrain.magics.display import show_records
 from jupyter_mltrain.magics.mltrain import MLTrainMagics
@@ -27,6 +27,16 @@ def load(shell: Any) -> None:
     shell.register_magics(*magics)
     complete_lines(shell, session, magics)
     show_records(shell, session)
+
+
+def unload(shell: Any) -> None:
+    """Take away what a second `load` would add beside the first: `%reload_ext` begins with this."""
+    session = session_of(shell)
+    if session is not None:
+        session.close()
+    shell.configurables[:] = [each for each in shell.configurables if not isinstance(each, MLTrain)]
+    matchers = shell.Completer.custom_matchers
+    matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", None) != IDENTIFIER]
 
 
 def session_of(shell: Any) -> Session | None:

@@ -57,3 +57,9 @@ def test_looking_at_runs_does_not_import_tensorflow(tmp_path):
     assert "sqlalchemy" in modules
     assert [name for name in ("tensorflow", "keras", "pandas", "matplotlib", "ipywidgets") if name in modules] == []
     assert (tmp_path / ".mltrain" / "mltrain.db").exists()
+
+
+def test_reloading_leaves_one_of_everything(ipython):
+    ipython.run_line_magic("reload_ext", "jupyter_mltrain")
+    assert [type(each).__name__ for each in ipython.configurables].count("MLTrain") == 1
+    assert [each.matcher_identifier for each in ipython.Completer.custom_matchers].count("jupyter_mltrain") == 1
