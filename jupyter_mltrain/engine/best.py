@@ -51,10 +51,11 @@ class BestEpoch(keras.callbacks.EarlyStopping):
         Raises:
             UnknownNameError: the metric that was asked for is not among them.
         """
-        if not self._chosen:
-            self._chosen = next((name for name in ("val_loss", "loss") if name in logs), "")
+        if not self._asked:  # an epoch without a validation does not bring back the loss of the training
+            self._chosen = "val_loss" if "val_loss" in logs else self._chosen or "loss"
         monitor = self._chosen
-        if self._asked and monitor not in logs and self.best_number is None:
+        is_seen_later = monitor.startswith("val_") and not any(name.startswith("val_") for name in logs)
+        if self._asked and monitor not in logs and not is_seen_later:
             raise UnknownNameError(
                 f"expected --monitor to name a metric of this model, received {monitor!r}{did_you_mean(monitor, logs)}"
             )

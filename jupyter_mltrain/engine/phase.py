@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from jupyter_mltrain.domain.errors import DataError, DeviceError
+from jupyter_mltrain.domain.errors import DataError, DeviceError, OptionError
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine import compiling, data, mirrored
 from jupyter_mltrain.engine.strategy import Scope
@@ -64,6 +64,10 @@ def prepare(model: Any, merged: dict[str, Any], spec: TrainSpec) -> list[str]:
     """
     if merged.get("x") is None:
         raise DataError(f"expected data for model {model.name!r}, received none: pass x to fit, or --data")
+    if (spec.monitor or "").startswith("val_") and merged.get("validation_data") is None and not merged.get("validation_split"):
+        raise OptionError(
+            f"expected validation data for --monitor {spec.monitor}, received none: pass --val or --validation-split"
+        )
     chosen = compiling.apply(model, spec, merged)
     data.check(merged, model, allow_nan=spec.allow_nan)
     if hasattr(merged["x"], "element_spec"):

@@ -167,6 +167,10 @@ class TestOptions:
         assert cells["run"].result.best_score == max(accuracies)
         assert cells["run"].result.best_epoch == accuracies.index(max(accuracies)) + 1
 
+    def test_an_epoch_without_a_validation_is_no_rival(self, cells):
+        cells.run("%%train --epochs 5" + CLASSIFIER + "model.fit(x, y, validation_data=(x, y), validation_freq=2)")
+        assert (cells["run"].result.monitor, cells["run"].result.best_epoch) == ("val_loss", 4)
+
     def test_variables_in_the_line(self, cells):
         cells.run("n = 2\nwhat = 'x, y'")
         cells.run("%%train --epochs {n} --data {what}" + CLASSIFIER)
@@ -300,7 +304,8 @@ class TestErrors:
             ("%%train\nmodel.fit(x, y + 7)", "DataError", "expected labels from 0 to 1 for the 2 outputs"),
             ("%%train --data frame --target prise\nmodel", "DataError", "received 'prise': did you mean price?"),
             ("%%train --data frame\nmodel", "DataError", "expected --target with a data frame"),
-            ("%%train --monitor val_f1\nmodel.fit(x, y)", "UnknownNameError", "received 'val_f1': there is accuracy, loss"),
+            ("%%train --monitor f1\nmodel.fit(x, y)", "UnknownNameError", "received 'f1': there is accuracy, loss"),
+            ("%%train --monitor val_loss\nmodel.fit(x, y)", "OptionError", "expected validation data for --monitor val_loss"),
             ("%%train --optimizer adma --data x, y\nmake()", "OptionError", "received 'adma': did you mean adam"),
         ],
     )
