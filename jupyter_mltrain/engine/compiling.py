@@ -11,6 +11,8 @@ from jupyter_mltrain.domain.spec import LearningRateSchedule, TrainSpec
 
 _LOSSES = {"cross-entropy": None, "crossentropy": None, "mse": "mean_squared_error", "mae": "mean_absolute_error"}
 
+_METRICS_BY_TARGET = {"accuracy", "acc", "crossentropy", "ce"}  # words for which Keras looks at the targets first
+
 
 def apply(model: Any, spec: TrainSpec, arguments: dict[str, Any]) -> list[str]:
     """Compile a model that is not, and change a compiled one where the line says so.
@@ -27,6 +29,8 @@ def apply(model: Any, spec: TrainSpec, arguments: dict[str, Any]) -> list[str]:
         ModelError: neither line nor data say what to train for.
         OptionError: a name that Keras does not know, or an option that the model has no place for.
     """
+    for metric in set(spec.metrics) - _METRICS_BY_TARGET:
+        _known("--metrics", metric, "metrics", metric)
     said = _regularize(model, spec)
     if not model.compiled:
         objective = _objective(model, spec, arguments.get("x"), arguments.get("y"))

@@ -306,6 +306,7 @@ class TestErrors:
             ("%%train --data frame\nmodel", "DataError", "expected --target with a data frame"),
             ("%%train --monitor f1\nmodel.fit(x, y)", "UnknownNameError", "received 'f1': there is accuracy, loss"),
             ("%%train --monitor val_loss\nmodel.fit(x, y)", "OptionError", "expected validation data for --monitor val_loss"),
+            ("%%train --metrics acuracy --data x, y\nmake()", "OptionError", "received 'acuracy': did you mean accuracy"),
             ("%%train --optimizer adma --data x, y\nmake()", "OptionError", "received 'adma': did you mean adam"),
         ],
     )
