@@ -66,9 +66,12 @@ def _capture_keras(on_fit: OnFit, stack: ExitStack) -> None:
 
 def _capture_override(model_class: Any, on_own_fit: OnOwnFit, stack: ExitStack) -> None:
     original = model_class.fit
+    thread = threading.get_ident()
 
     @functools.wraps(original)
     def fit(model: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:
+            return original(model, *args, **kwargs)
         return on_own_fit(functools.partial(original, model, *args, **kwargs), model)
 
     model_class.fit = fit
