@@ -53,7 +53,10 @@ def _capture_keras(on_fit: OnFit, stack: ExitStack) -> None:
         nonlocal inside
         if inside or threading.get_ident() != thread:
             return original(model, *args, **kwargs)
-        arguments = parameters.bind(model, *args, **kwargs).arguments
+        try:
+            arguments = parameters.bind(model, *args, **kwargs).arguments
+        except TypeError:
+            return original(model, *args, **kwargs)  # Python says better what is wrong with the call
         inside = True
         try:
             return on_fit(original, model, {name: value for name, value in arguments.items() if name != "self"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import zipfile
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     import keras
 
     classes, functions = _named_in(path)
-    found = {name: custom_objects[name] for name in (*classes, *functions) if name in custom_objects}
+    found = {name: _revivable(custom_objects[name]) for name in (*classes, *functions) if name in custom_objects}
     missing = sorted(classes - found.keys() - keras.saving.get_custom_objects().keys())
     with untouched():
         try:
@@ -41,6 +42,29 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
                 f"expected {', '.join(missing) or 'all classes'} of the model to be at hand, Keras could not make {path.name}: "
                 f"run the cell that defines them first, or pass custom_objects ({str(error).splitlines()[0]})"
             ) from error
+
+
+def _revivable(custom_object: Any) -> Any:
+    """Return a class that Keras can make again from a file, although its constructor takes no `trainable` and `dtype`.
+
+    That is how most people write a subclassed model; Keras saves such a model and then cannot load it.
+    """
+    import keras
+
+    if not isinstance(custom_object, type) or not issubclass(custom_object, keras.Layer):
+        return custom_object
+    layer: Any = custom_object
+    parameters = inspect.signature(layer).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    if takes_any or not layer.from_config.__module__.startswith("keras."):
+        return layer
+
+    def from_config(config: dict[str, Any], custom_objects: Any = None) -> Any:  # noqa: ARG001 - Keras's signature
+        revived = layer(**{name: value for name, value in config.items() if name in parameters})
+        revived.trainable = config.get("trainable", True)
+        return revived
+
+    return type(layer.__name__, (layer,), {"from_config": staticmethod(from_config)})
 
 
 def _named_in(path: Path) -> tuple[set[str], set[str]]:

@@ -82,11 +82,12 @@ def run(fit: Any, model: Any, merged: dict[str, Any], *, spec: TrainSpec, scope:
 
     Raises:
         DeviceError: the model was built for other devices.
+        DataError: several devices cannot share the data.
         DivergedError: at the end of an epoch.
     """
     state.phase += 1
     callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], EpochWatch(state)]
-    with _place(model, spec, scope):
+    with _place(model, merged["x"], spec, scope):
         return fit(model, **{**merged, "callbacks": callbacks, "verbose": 0})
 
 
@@ -95,10 +96,15 @@ def num_epochs(merged: dict[str, Any]) -> int:
     return merged.get("epochs", 1) - merged.get("initial_epoch", 0)
 
 
-def _place(model: Any, spec: TrainSpec, scope: Scope) -> Any:
+def _place(model: Any, x: Any, spec: TrainSpec, scope: Scope) -> Any:
     """Return the context to train a model in: out of the strategy's scope where it was built out of it."""
     if scope.strategy is None:
         return nullcontext()
+    if hasattr(x, "__next__"):  # one of four trainings in bare Keras reports another loss (measured on two CPUs)
+        raise DataError(
+            "expected data that several devices can share, received a Python generator: wrap it in keras.utils.PyDataset or "
+            "tf.data, or name one device with --strategy gpu:0 or cpu"
+        )
     import tensorflow as tf
 
     if not all(isinstance(variable.value, tf.distribute.DistributedValues) for variable in model.variables):

@@ -13,27 +13,34 @@ class NotebookCell:
     """One cell of a notebook, magic line and body."""
 
     def __init__(self, shell: Any, magic: str, line: str, body: str) -> None:
-        """Take the running shell and the text: `%%train`, the rest of the line, the lines below."""
-        self._shell, self._body = shell, body
+        """Take the running shell and the text: `%%train`, the rest of the line, the lines below.
+
+        Raises:
+            SyntaxError: the body is not Python; nothing has happened yet.
+        """
         self.source = f"{magic} {line}".rstrip() + "\n" + body
+        self._shell = shell
+        # One empty line stands for the magic's, so that a traceback counts the lines as the user sees them.
+        code = "\n" + shell.transform_cell(body)
+        self._name = shell.compile.cache(code, shell.execution_count, raw_code=self.source)
+        tree = shell.transform_ast(shell.compile.ast_parse(code, filename=self._name))
+        assigned = _Assigned()
+        assigned.visit(tree)
+        self._names = assigned.names
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        self._statements = compile(tree, self._name, "exec")
+        self._last = compile(ast.Expression(last.value), self._name, "eval") if last else None
+        self._is_silenced = body.rstrip().endswith(";")
 
     def run(self) -> CellOutcome:
         """Run the body as an ordinary cell would be; the value of a last line that is an expression is kept."""
-        # One empty line stands for the magic's, so that a traceback counts the lines as the user sees them.
-        code = "\n" + self._shell.transform_cell(self._body)
-        name = self._shell.compile.cache(code, self._shell.execution_count, raw_code=self.source)
-        tree = self._shell.transform_ast(self._shell.compile.ast_parse(code, filename=name))
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        assigned = _Assigned()
-        assigned.visit(tree)
         namespace = self._shell.user_ns
-        exec(compile(tree, name, "exec"), namespace)  # noqa: S102 - running the user's code is what a cell is for
-        value = None
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)  # noqa: S307
-        if self._body.rstrip().endswith(";"):
-            value = None
-        return CellOutcome(value=value, assigned={name: namespace[name] for name in assigned.names if name in namespace})
+        exec(self._statements, namespace)  # noqa: S102 - running the user's code is what a cell is for
+        value = eval(self._last, namespace) if self._last else None  # noqa: S307
+        return CellOutcome(
+            value=None if self._is_silenced else value,
+            assigned={name: namespace[name] for name in self._names if name in namespace},
+        )
 
     def evaluate(self, expression: str, option: str) -> Any:
         """Return the value of an expression over the namespace; see `domain.spec.Cell`."""

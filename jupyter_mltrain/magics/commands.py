@@ -10,7 +10,7 @@ from typing import Any
 from IPython.core.magic import Magics
 from IPython.core.magic_arguments import ArgDecorator, kwds, magic_arguments
 
-from jupyter_mltrain.magics.errors import shown_short
+from jupyter_mltrain.magics.errors import users_shown_short
 from jupyter_mltrain.magics.manual import Manual
 from jupyter_mltrain.magics.options import parse, subparsers
 from jupyter_mltrain.magics.settings import MLTrain
@@ -55,7 +55,7 @@ class SessionMagics(Magics):
     @contextmanager
     def _parsed(self, magic: Callable[..., None], line: str) -> Iterator[argparse.Namespace]:
         """Give the options of a line; what is raised within the block is shown short."""
-        with shown_short(self.shell, short=self._settings.short_errors):
+        with users_shown_short(self.shell, short=self._settings.short_errors):
             yield parse(magic, line, self.shell.user_ns)
 
     def _do(self, magic: Callable[..., None], line: str) -> None:

@@ -9,34 +9,39 @@ from types import TracebackType
 from typing import Any
 
 from jupyter_mltrain.domain.errors import MLTrainError
+from jupyter_mltrain.magics.settings import MLTrain
 
 _PACKAGE = str(Path(__file__).parents[1])
 
 
+def show_ours_short(shell: Any, settings: MLTrain) -> None:
+    """Let IPython show every error of ours, from a magic or from a call, in one line while `short_errors` is set."""
+
+    def render(error: MLTrainError) -> list[str]:
+        if settings.short_errors:
+            return [f"{type(error).__name__}: {error}"]
+        return list(shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__))
+
+    MLTrainError._render_traceback_ = render  # type: ignore[attr-defined]
+
+
 @contextmanager
-def shown_short(shell: Any, *, short: bool) -> Iterator[None]:
-    """Let IPython show what is raised inside without the frames of IPython and of this package.
+def users_shown_short(shell: Any, *, short: bool) -> Iterator[None]:
+    """Let IPython show what the user's code raises inside without the frames of IPython and of this package.
 
     The exception goes on as it is, so that the kernel, nbval, nbconvert and papermill see an error, and debuggers the whole
     traceback.
     """
     try:
         yield
-    except MLTrainError as error:
-        if short:
-            _render(error, [f"{type(error).__name__}: {error}"])
-        raise
-    except SyntaxError:
-        raise  # IPython shows these short by itself
+    except (MLTrainError, SyntaxError):
+        raise  # these are shown short without us
     except Exception as error:
         users = _users_frames(error.__traceback__)
         if short and users is not None:
-            _render(error, shell.InteractiveTB.structured_traceback(type(error), error, users))
+            lines = shell.InteractiveTB.structured_traceback(type(error), error, users)
+            error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
         raise
-
-
-def _render(error: Exception, lines: list[str]) -> None:
-    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
 
 
 def _users_frames(traceback: TracebackType | None) -> TracebackType | None:

@@ -7,6 +7,7 @@ from typing import Any
 from jupyter_mltrain.magics.complete import IDENTIFIER, complete_lines
 from jupyter_mltrain.magics.devices import DevicesMagics
 from jupyter_mltrain.magics.display import show_records
+from jupyter_mltrain.magics.errors import show_ours_short
 from jupyter_mltrain.magics.mltrain import MLTrainMagics
 from jupyter_mltrain.magics.models import ModelsMagics
 from jupyter_mltrain.magics.runs import RunsMagics
@@ -23,6 +24,7 @@ def load(shell: Any) -> None:
     session = Session(settings.home)
     settings.observe(lambda change: setattr(session, "home", change["new"]), "home")
     shell.configurables.append(settings)
+    show_ours_short(shell, settings)
     magics = [each(shell, session, settings) for each in _MAGICS]
     shell.register_magics(*magics)
     complete_lines(shell, session, magics)

@@ -61,9 +61,32 @@ def test_a_model_with_a_layer_of_the_notebook_loads_in_that_notebook(tiny):
     tiny.run("del Scale, scaled")
     tiny.try_run("%models load scaled")
     assert isinstance(tiny.error, ModelFileError)
-    assert "run the cell that defines them first" in str(tiny.error)
+    assert "expected Scale of the model to be at hand" in str(tiny.error)
     assert tiny.stdout == f"ModelFileError: {tiny.error}\n"
     assert "scaled" not in tiny.shell.user_ns
+
+
+def test_a_subclassed_model_as_most_people_write_it_loads(tiny):
+    tiny.run("""
+        class Net(keras.Model):
+            def __init__(self, units=1):
+                super().__init__()
+                self.dense = layers.Dense(units)
+            def call(self, inputs):
+                return self.dense(inputs)
+    """)
+    tiny.run("%%train --register subclassed\nmodel = Net(); model.compile('sgd', 'mse'); model.fit(x, y)")
+    tiny.run("%models load subclassed\nfirst, second = model.predict(x, verbose=0), subclassed.predict(x, verbose=0)")
+    np.testing.assert_array_equal(tiny["second"], tiny["first"])
+
+
+def test_the_users_own_mae_is_not_taken_for_kerass(tiny):
+    tiny.run("def mae(y_true, y_pred): return keras.ops.mean(y_pred * 0 + 7)")
+    tiny.run(
+        "%%train --register named\nmodel = keras.Sequential([keras.Input((2,)), layers.Dense(1)])\nmodel.compile('sgd', 'mse', metrics=['mae']); model.fit(x, y)"
+    )
+    tiny.run("%models load named\nerror = named.evaluate(x, y, verbose=0, return_dict=True)['mae']")
+    assert tiny["error"] != 7
 
 
 def test_a_damaged_file_is_one_clear_error(trained):

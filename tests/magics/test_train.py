@@ -352,6 +352,16 @@ class TestErrors:
         cells.try_run("%%train\na = 1\nb = = 2")
         assert isinstance(cells.error, SyntaxError)
         assert "line 3" in cells.stdout
+        assert not cells.home.exists()  # nothing was begun
+
+    def test_a_call_with_a_wrong_argument_is_pythons_own_error(self, cells):
+        cells.run(CLASSIFIER).try_run("%%train\nmodel.fit(x, y, epoch=2)")
+        assert "fit() got an unexpected keyword argument 'epoch'" in str(cells.error)
+        assert "inspect.py" not in cells.stdout
+
+    def test_a_call_from_python_is_one_line_too(self, cells):
+        cells.try_run("import jupyter_mltrain\njupyter_mltrain.load_model('nothing')")
+        assert cells.stdout.strip() == f"UnknownNameError: {cells.error}"
 
     def test_a_home_that_cannot_be_written(self, cells, tmp_path):
         (tmp_path / "file").write_text("")
