@@ -40,12 +40,12 @@ _SETTINGS = {  # each would make a test depend on the moment
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 _PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-_READY = """async isBusy => {
+_READY = """async ([isBusy, hasKernel]) => {
     await window.jupyterapp.restored;
     const panel = window.jupyterapp.shell.currentWidget;
     await panel.context.ready;
-    await panel.sessionContext.ready;
-    if (!isBusy) await panel.sessionContext.session.kernel.info;
+    if (hasKernel) await panel.sessionContext.ready;
+    if (hasKernel && !isBusy) await panel.sessionContext.session.kernel.info;
 }"""
 
 
@@ -169,23 +169,23 @@ class BrowserNotebook:
         external: addresses outside of the server that the page has asked for.
     """
 
-    def __init__(self, page: Any, server: Server, path: Path, *, is_busy: bool = False) -> None:
+    def __init__(self, page: Any, server: Server, path: Path, *, has_kernel: bool = True) -> None:
         self.page, self.path = page, path
         self.external: list[str] = []
         self._address = f"{server.page}{path.name}?token={server.token}&reset"
         page.on("request", lambda request: self._note(request.url, (server.base, "data:", "blob:")))
-        self.open(is_busy=is_busy)
+        self.open(has_kernel=has_kernel)
 
     def _note(self, address: str, known: tuple[str, ...]) -> None:
         if not address.startswith(known):
             self.external.append(address)
 
-    def open(self, *, is_busy: bool = False) -> None:
+    def open(self, *, is_busy: bool = False, has_kernel: bool = True) -> None:
         """Load the page, and wait until the kernel can run cells, or is connected if it is busy with one."""
         self.page.goto(self._address)
         self.page.wait_for_selector(f"{_PANEL} .jp-Cell", timeout=60_000)
         self.page.wait_for_function("() => window.jupyterapp", timeout=60_000)
-        self.js(_READY, is_busy)
+        self.js(_READY, [is_busy, has_kernel])
 
     def js(self, function: str, argument: Any = None, *, timeout: float = 60) -> Any:
         """Return the value of a JavaScript function; unlike `page.evaluate` it ends after `timeout` seconds."""
@@ -269,9 +269,9 @@ OpenNotebook = Callable[..., BrowserNotebook]
 
 
 @pytest.fixture
-def open_file(server: Server, browser: Any) -> Iterator[OpenFile]:
-    """A function `(path, is_busy=False)` that opens a notebook that lies in the server's folder."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
+def open_file(request: pytest.FixtureRequest, server: Server, browser: Any) -> Iterator[OpenFile]:
+    """A function `(path, has_kernel=True)` that opens a notebook that lies in the server's folder."""
+    context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **getattr(request, "param", {})})
     yield lambda path, **how: BrowserNotebook(context.new_page(), server, path, **how)
     context.close()
 

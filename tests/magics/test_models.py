@@ -82,9 +82,8 @@ def test_a_subclassed_model_as_most_people_write_it_loads(tiny):
 
 def test_the_users_own_mae_is_not_taken_for_kerass(tiny):
     tiny.run("def mae(y_true, y_pred): return keras.ops.mean(y_pred * 0 + 7)")
-    tiny.run(
-        "%%train --register named\nmodel = keras.Sequential([keras.Input((2,)), layers.Dense(1)])\nmodel.compile('sgd', 'mse', metrics=['mae']); model.fit(x, y)"
-    )
+    tiny.run("model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])")
+    tiny.run("%%train --register named\nmodel.compile('sgd', 'mse', metrics=['mae']); model.fit(x, y)")
     tiny.run("%models load named\nerror = named.evaluate(x, y, verbose=0, return_dict=True)['mae']")
     assert tiny["error"] != 7
 
