@@ -58,3 +58,4 @@ def notebook(ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.Monk
     ipython.run_line_magic("config", f"MLTrain.home = {str(tmp_path / 'home')!r}")
     yield Notebook(ipython, tmp_path / "home")
     ipython.reset(new_session=False)
+    ipython.user_module.__spec__ = None  # the shell's namespace is `__main__` now, and multiprocessing asks for this
