@@ -32,7 +32,7 @@ def measure(*, num_runs: int) -> Iterator[tuple[str, str]]:
         for look in _LOOKS:
             command = look.format(middle=num_runs // 2)
             seconds = median(_seconds(shell, command) for _ in range(_NUM_LOOKS))
-            yield f"`{look.partition('#')[0]}` at {num_runs:,} runs of {_NUM_EPOCHS} epochs", f"{seconds * 1000:.0f} ms"
+            yield f"`{command}` at {num_runs:,} runs of {_NUM_EPOCHS} epochs", f"{seconds * 1000:.0f} ms"
 
 
 def _seconds(shell: InteractiveShell, command: str) -> float:
