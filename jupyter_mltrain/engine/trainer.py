@@ -67,7 +67,7 @@ def train(
         on_event(FactsKnown(facts={"seed": seed_all(spec)}))
         try:
             outcome = training.run_body()
-        except BaseException:
+        except BaseException:  # an interrupt too leaves something worth keeping
             with suppress(Exception):  # whatever goes wrong now, the first exception is the one to tell
                 training.rescue()
             raise

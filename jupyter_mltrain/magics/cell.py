@@ -53,7 +53,7 @@ class NotebookCell:
             raise UnknownNameError(
                 f"expected {option} to name a variable, received {missing!r}{did_you_mean(missing, known)}"
             ) from error
-        except Exception as error:
+        except Exception as error:  # an expression of the user may raise anything
             raise OptionError(
                 f"expected {option} to be a Python expression over the notebook's variables, received {expression!r}: "
                 f"{type(error).__name__}: {error}"

@@ -36,7 +36,7 @@ def users_shown_short(shell: Any, *, short: bool) -> Iterator[None]:
         yield
     except (MLTrainError, SyntaxError):
         raise  # these are shown short without us
-    except Exception as error:
+    except Exception as error:  # whatever the user's code raises goes on
         users = _users_frames(error.__traceback__)
         if short and users is not None:
             lines = shell.InteractiveTB.structured_traceback(type(error), error, users)

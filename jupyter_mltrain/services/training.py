@@ -56,7 +56,7 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
                 run = session.store.runs.get(run.id)
             else:
                 run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
-        except BaseException as error:
+        except BaseException as error:  # whatever ends a run is recorded, and goes on
             if recorder:
                 _record_failure(session, run, error, recorder.pending)
             raise
