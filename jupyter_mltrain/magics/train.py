@@ -21,7 +21,7 @@ from jupyter_mltrain.magics.options import key_value
 from jupyter_mltrain.services.home import project_settings
 
 _FIELDS = {field.name for field in fields(TrainSpec)}
-_NOT_TRAINING = {"home", "short_errors", "live"}
+_NOT_TRAINING = {"home"}
 
 
 @magics_class
