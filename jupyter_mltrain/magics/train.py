@@ -111,7 +111,8 @@ class TrainMagics(SessionMagics):
             options["tags"] = dict(options["tags"])
         defaults = {name.replace("-", "_"): value for name, value in project_settings().items()}
         for name in defaults.keys() - _FIELDS - _NOT_TRAINING:
-            raise OptionError(f"expected options in [tool.jupyter_mltrain], received {name!r}{did_you_mean(name, _FIELDS)}")
+            hint = f": set it with %config MLTrain.{name}" if self._settings.has_trait(name) else did_you_mean(name, _FIELDS)
+            raise OptionError(f"expected options in [tool.jupyter_mltrain], received {name!r}{hint}")
         merged = {**{n: v for n, v in defaults.items() if n in _FIELDS}, **self._settings.training_defaults(), **options}
         for name, kind in (("precision", Precision), ("plan", Plan), ("lr_schedule", LearningRateSchedule)):
             if name in merged:

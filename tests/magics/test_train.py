@@ -186,6 +186,12 @@ class TestOptions:
         finally:
             cells.run("%config MLTrain.seed = None")
 
+    @pytest.mark.parametrize("name", ["live", "short_errors"])
+    def test_what_is_the_notebooks_own_cannot_stand_in_the_project(self, cells, tmp_path, name):
+        (tmp_path / "pyproject.toml").write_text(f"[tool.jupyter_mltrain]\n{name} = false\n")
+        cells.try_run("%%train" + CLASSIFIER + "model.fit(x, y)")
+        assert str(cells.error).endswith(f"received {name!r}: set it with %config MLTrain.{name}")
+
     def test_precision_of_the_layers_that_the_cell_makes(self, cells):
         cells.run("%%train --precision mixed_bfloat16" + CLASSIFIER + "model.fit(x, y)")
         assert cells["run"].result.precision == "mixed_bfloat16"

@@ -131,6 +131,24 @@ def test_nbconvert_ends_as_the_notebook_does(tmp_path: Path, cell: str, error: s
     assert error in ANSI_COLOUR.sub("", done.stderr)
 
 
+def test_papermill_sets_what_the_line_takes(tmp_path: Path) -> None:
+    save(tmp_path, SETUP, "epochs = 1", "%%train --epochs {epochs}" + FIT, "print(run.result.epochs)")
+    notebook = nbformat.read(tmp_path / "notebook.ipynb", as_version=4)
+    notebook.cells[1].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, tmp_path / "notebook.ipynb")
+    done = run(tmp_path, "papermill", "notebook.ipynb", "done.ipynb", "-p", "epochs", "3")
+    assert done.returncode == 0, done.stderr
+    assert nbformat.read(tmp_path / "done.ipynb", as_version=4).cells[-1].outputs[0].text == "3\n"
+
+
+def test_papermill_ends_with_the_error_of_a_cell(tmp_path: Path) -> None:
+    save(tmp_path, SETUP, "%%train" + MODEL + "model.fit(x, y[:3])", "print('went on')")
+    done = run(tmp_path, "papermill", "notebook.ipynb", "done.ipynb")
+    assert done.returncode != 0
+    assert "DataError: expected " in ANSI_COLOUR.sub("", done.stderr)
+    assert nbformat.read(tmp_path / "done.ipynb", as_version=4).cells[-1].outputs == []
+
+
 def test_strict_nbval_passes_again_and_again_in_one_home(tmp_path: Path) -> None:
     execute(tmp_path, SETUP, "%%train digits --seed 1 --epochs 3 --register digits" + FIT, "run.result.best_epoch")
     for _ in range(5):
