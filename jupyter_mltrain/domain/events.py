@@ -30,6 +30,14 @@ class EngineChosen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanInUse:
+    """Told after an epoch when the plan or what it brings has changed; `reason` is one sentence with measured times."""
+
+    plan: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Something that the user should know, in one sentence: an option that overrode the cell, a choice made."""
 
@@ -90,7 +98,7 @@ class FactsKnown:
     facts: Mapping[str, Any]
 
 
-Event = FactsKnown | EngineStarting | EngineChosen | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
+Event = FactsKnown | EngineStarting | EngineChosen | PlanInUse | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
 OnEvent = Callable[[Event], None]
 
 

@@ -55,7 +55,8 @@ class TrainingResult:
         best_metrics: all metrics of the best epoch, Keras's own names; of the last epoch where none is best.
         duration: seconds from the first `fit` to the end of the last.
         hyperparams: what the training was done with: epochs, batch size, optimizer and its settings, loss.
-        strategy, precision, plan: what the engine chose, each in one word; `reason` says why in one sentence.
+        strategy, precision, plan: what the engine chose, each in one word; `reason` says why of the strategy, `plan_reason`
+            of the plan, with the times that were measured.
     """
 
     model_id: str | None = None
@@ -74,6 +75,7 @@ class TrainingResult:
     precision: str
     plan: str
     reason: str
+    plan_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

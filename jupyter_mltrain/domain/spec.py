@@ -27,10 +27,13 @@ class Precision(StrEnum):
 
 
 class Plan(StrEnum):
-    """How an epoch is executed; `keras` is Keras's own step loop."""
+    """How an epoch is executed."""
 
-    AUTO = "auto"
-    KERAS = "keras"
+    AUTO = "auto"  # begins as `epoch` or `block` and moves up where that pays
+    KERAS = "keras"  # Keras's own step loop, the bare cell's numbers to the bit
+    BLOCK = "block"  # several steps a call
+    EPOCH = "epoch"  # a whole epoch's steps in one loop of the graph
+    EPOCH_XLA = "epoch-xla"  # that loop compiled by XLA
 
 
 class LearningRateSchedule(StrEnum):

@@ -1,15 +1,20 @@
-"""One `fit` of a run: the line's options over the cell's arguments, the checks, and Keras's own loop."""
+"""One `fit` of a run: the line's options over the cell's arguments, the checks, and the plan that carries it out."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import keras
 
 from jupyter_mltrain.domain.errors import DataError, DeviceError, OptionError
-from jupyter_mltrain.domain.spec import Cell, TrainSpec
+from jupyter_mltrain.domain.events import FactsKnown
+from jupyter_mltrain.domain.spec import Cell, Plan, TrainSpec
 from jupyter_mltrain.engine import compiling, data, mirrored
+from jupyter_mltrain.engine.plans import fitting
+from jupyter_mltrain.engine.plans import selection as selecting
 from jupyter_mltrain.engine.strategy import Scope
 from jupyter_mltrain.engine.watch import EpochWatch, RunState, StepWatch
 
@@ -77,8 +82,26 @@ def prepare(model: Any, merged: dict[str, Any], spec: TrainSpec) -> list[str]:
     return chosen
 
 
-def run(fit: Any, model: Any, merged: dict[str, Any], *, spec: TrainSpec, scope: Scope, state: RunState) -> Any:
+def run(
+    fit: Any,
+    model: Any,
+    merged: dict[str, Any],
+    *,
+    spec: TrainSpec,
+    scope: Scope,
+    state: RunState,
+    say: Callable[[str], None],
+) -> Any:
     """Train; return what Keras's `fit` returns.
+
+    Args:
+        fit: Keras's own.
+        model: compiled.
+        merged: the arguments of `fit`.
+        spec: what the line asks for.
+        scope: of the strategy.
+        state: of the run.
+        say: told in a sentence why a plan cannot be what was asked for.
 
     Raises:
         DeviceError: the model was built for other devices.
@@ -87,8 +110,25 @@ def run(fit: Any, model: Any, merged: dict[str, Any], *, spec: TrainSpec, scope:
     """
     state.phase += 1
     callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], EpochWatch(state)]
+    selection = selecting.select(
+        model,
+        merged,
+        merged["callbacks"],
+        asked=spec.plan,
+        has_strategy=scope.strategy is not None,
+        is_held=fitting.is_held(merged),
+    )
+    if selection.reason:
+        say(selection.reason)
     with _place(model, merged["x"], spec, scope):
-        return fit(model, **{**merged, "callbacks": callbacks, "verbose": 0})
+        if selection.plan is Plan.KERAS:
+            state.plan, state.plan_reason = Plan.KERAS, ""
+            return fit(model, **{**merged, "callbacks": callbacks, "verbose": 0})
+        if state.order_seed is None:
+            state.order_seed = random.getrandbits(31) if state.seed is None else state.seed
+            state.on_event(FactsKnown(facts={"order": f"PCG64([{state.order_seed}, phase, epoch])"}))
+        place = fitting.Place(seed=state.order_seed, phase=state.phase, num_before=len(state.epochs))
+        return fitting.fit(model, {**merged, "callbacks": callbacks}, selection, place, state.on_plan)
 
 
 def num_epochs(merged: dict[str, Any]) -> int:

@@ -10,7 +10,7 @@ import keras
 
 from jupyter_mltrain.domain.events import EngineChosen, FactsKnown, OnEvent, TrainControl
 from jupyter_mltrain.domain.run import TrainingOutcome
-from jupyter_mltrain.domain.spec import Cell, Plan, Precision, TrainSpec
+from jupyter_mltrain.domain.spec import Cell, Precision, TrainSpec
 from jupyter_mltrain.engine import devices, environment, strategy
 from jupyter_mltrain.engine.best import BestEpoch
 from jupyter_mltrain.engine.interrupts import Interrupts
@@ -60,11 +60,12 @@ def train(
             EngineChosen(
                 strategy=choice.kind,
                 precision=keras.config.dtype_policy().name,
-                plan=Plan.KERAS,
+                plan=spec.plan,
                 reason=choice.reason,
             )
         )
-        on_event(FactsKnown(facts={"seed": seed_all(spec)}))
+        state.seed = seed_all(spec)
+        on_event(FactsKnown(facts={"seed": state.seed}))
         try:
             outcome = training.run_body()
         except BaseException:  # an interrupt too leaves something worth keeping

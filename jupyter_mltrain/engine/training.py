@@ -13,7 +13,7 @@ import keras
 from jupyter_mltrain.domain.errors import ModelError, StoreError
 from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, Notice
 from jupyter_mltrain.domain.run import Epoch, RunStatus, TrainingOutcome, TrainingResult
-from jupyter_mltrain.domain.spec import Cell, CellOutcome, Plan, TrainSpec
+from jupyter_mltrain.domain.spec import Cell, CellOutcome, TrainSpec
 from jupyter_mltrain.engine import phase
 from jupyter_mltrain.engine.board import Board
 from jupyter_mltrain.engine.capture import captured
@@ -93,7 +93,7 @@ class Training:
             self._before_fit(model, merged)
             num_before = len(self._state.epochs)
             try:
-                return phase.run(original, model, merged, spec=self._spec, scope=self._scope, state=self._state)
+                return phase.run(original, model, merged, spec=self._spec, scope=self._scope, state=self._state, say=self._say)
             finally:
                 self._ended = perf_counter()
                 self._after_fit(model, len(self._state.epochs) - num_before)
@@ -213,8 +213,9 @@ class Training:
             hyperparams=self._hyperparams,
             strategy=kind,
             precision=self._model.dtype_policy.name,
-            plan=Plan.KERAS,
+            plan=self._state.plan,
             reason=reason,
+            plan_reason=self._state.plan_reason,
         )
 
 

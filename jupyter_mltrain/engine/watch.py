@@ -12,10 +12,12 @@ import keras
 import psutil
 
 from jupyter_mltrain.domain.errors import DivergedError
-from jupyter_mltrain.domain.events import EpochEnded, OnEvent, PhaseStarted, Progress, TrainControl
+from jupyter_mltrain.domain.events import EpochEnded, OnEvent, PhaseStarted, PlanInUse, Progress, TrainControl
 from jupyter_mltrain.domain.run import Epoch
+from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine.best import BestEpoch
 from jupyter_mltrain.engine.interrupts import Interrupts
+from jupyter_mltrain.engine.plans.runner import Runner
 
 _SECONDS_BETWEEN_PROGRESS = 0.1
 _SECONDS_BETWEEN_METRICS = 0.5  # reading a metric's running value waits for the device
@@ -30,9 +32,18 @@ class RunState:
     interrupts: Interrupts
     best: BestEpoch
     allow_nan: bool
+    seed: int | None = None
+    order_seed: int | None = None  # drawn with the first plan that needs one
+    plan: Plan = Plan.KERAS
+    plan_reason: str = ""
     phase: int = 0
     epochs: list[Epoch] = field(default_factory=list)
     on_best: Callable[[Any], None] | None = None
+
+    def on_plan(self, runner: Runner) -> None:
+        """Take note of how the steps of an epoch were done."""
+        self.plan, self.plan_reason = runner.plan, runner.reason
+        self.on_event(PlanInUse(plan=self.plan, reason=self.plan_reason))
 
     @property
     def ending(self) -> bool:

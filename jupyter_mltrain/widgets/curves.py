@@ -156,4 +156,6 @@ def _footer(run: Run) -> str:
         sentence += f" in {theme.duration(run.result.duration)}"
         if run.result.model_id:
             sentence += " · registered as {} version {}".format(*run.result.model_id.split("@"))
+        if run.result.plan_reason:
+            sentence += f"\n{theme.one_line(run.result.plan_reason, 140)}"
     return sentence

@@ -14,6 +14,7 @@ from jupyter_mltrain.domain.events import (
     Event,
     Notice,
     PhaseStarted,
+    PlanInUse,
     Progress,
     RunEnded,
 )
@@ -42,6 +43,7 @@ class LiveState:
             "ended": False,
             "stopping": False,
             "reason": "",
+            "plan": "",
             "notices": [],
             "best": None,
         }
@@ -66,6 +68,8 @@ class LiveState:
             case EngineChosen():
                 chosen = f"{event.reason} Precision {event.precision}, plan {event.plan}."
                 self._about |= {"reason": chosen, "doing": "Preparing the model and its data…"}
+            case PlanInUse():
+                self._about["plan"] = event.reason
             case Notice():
                 self._about["notices"] = [*self._about["notices"], event.text]
             case PhaseStarted():

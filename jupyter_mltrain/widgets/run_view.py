@@ -99,7 +99,7 @@ def _metrics_table(run: Run) -> Table | None:
 def _choices(run: Run) -> Iterator[str]:
     if run.result is None:
         return
-    yield f"{run.result.reason} Precision {run.result.precision}, plan {run.result.plan}."
+    yield f"{run.result.reason} Precision {run.result.precision}, plan {run.options.get('plan', 'auto')}."
     if run.result.model_id:
         name = run.result.model_id.partition("@")[0]
         yield f'Registered as {name}: jupyter_mltrain.load_model("{name}")'
@@ -140,7 +140,7 @@ def _result(run: Run) -> Section | None:
     best, last = facts.best_metrics(run), facts.last_metrics(run.result)
     rows = [(name, *facts.pair(best, name), *facts.pair(last, name)) for name in facts.metric_names(best, last)]
     columns = ("metric", "train, best", "validation, best", "train, last", "validation, last")
-    choices = tuple(Line(sentence) for sentence in _choices(run))
+    choices = tuple(Line(sentence) for sentence in (*_choices(run), run.result.plan_reason) if sentence)
     return _group("Result", Table(columns, rows, sortable=False), *choices, unfolded=True)
 
 

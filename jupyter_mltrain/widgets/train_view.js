@@ -141,7 +141,7 @@ function showHead(view, state) {
 
 function showNotes(view, state) {
   setText(view.speed, describeSpeed(state));
-  setText(view.reason, state.reason);
+  setText(view.reason, [state.reason, state.plan].filter(Boolean).join(" "));
   for (const text of state.notices.slice(view.notices.children.length)) add(view.notices, "li", {}, text);
 }
 

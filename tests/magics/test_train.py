@@ -289,7 +289,7 @@ class TestErrors:
         [
             ("%%train --epocs 3\npass", "OptionError", "received '--epocs': did you mean --epochs?"),
             ("%%train --epochs many\npass", "OptionError", "expected a whole number for --epochs, received 'many'"),
-            ("%%train --plan warp\npass", "OptionError", "expected --plan auto, keras, received 'warp'"),
+            ("%%train --plan warp\npass", "OptionError", "expected --plan auto, keras, block, epoch, epoch-xla, received 'warp'"),
             ("%%train --epochs 0\npass", "OptionError", "expected --epochs of at least 1, received 0"),
             ("%%train --strategy gpu\nmodel.fit(x, y)", "DeviceError", "this machine has CPU:0"),
             ("%%train --strategy mirrored\nmodel.fit(x, y)", "DeviceError", "expected two GPUs, or two logical CPU devices"),

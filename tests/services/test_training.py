@@ -9,7 +9,7 @@ import pytest
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.events import EpochEnded, PhaseStarted, Progress, RunEnded, TrainControl
 from jupyter_mltrain.domain.run import RunFilter
-from jupyter_mltrain.domain.spec import CellOutcome, TrainSpec
+from jupyter_mltrain.domain.spec import CellOutcome, Plan, TrainSpec
 from jupyter_mltrain.engine import watch
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.training import train
@@ -68,7 +68,8 @@ class TestStop:
         stopped, _, model = run(
             session,
             lambda model: histories.append(model.fit(X, Y, epochs=9, validation_data=(X, Y))),
-            control=StopAt(2 * (10 + 10) + 4),  # two epochs of ten steps and ten of validation, then three steps
+            control=StopAt(2 * (10 + 10) + 4),
+            plan=Plan.KERAS,  # two epochs of ten steps and ten of validation, then three steps
         )
         assert stopped.status == "stopped"
         assert model.optimizer.iterations == 10 + 10 + 4
@@ -80,7 +81,9 @@ class TestStop:
         )
 
     def test_ends_within_a_long_validation(self, session):
-        stopped, _, model = run(session, lambda model: model.fit(X, Y, epochs=9, validation_data=(X, Y)), control=StopAt(10 + 3))
+        stopped, _, model = run(
+            session, lambda model: model.fit(X, Y, epochs=9, validation_data=(X, Y)), control=StopAt(10 + 3), plan=Plan.KERAS
+        )
         assert model.optimizer.iterations == 10
         assert sorted(stopped.epochs[0].metrics) == ["loss"]
 
@@ -119,7 +122,7 @@ class TestEvents:
             for name, value in settings.items():
                 monkeypatch.setattr(watch, name, value)
             events = []
-            _, _, model = run(session, lambda model: model.fit(X, Y, epochs=3), seed=3, on_event=events.append)
+            _, _, model = run(session, lambda model: model.fit(X, Y, epochs=3), seed=3, plan=Plan.KERAS, on_event=events.append)
             return [weight.numpy() for weight in model.weights], [event for event in events if isinstance(event, Progress)]
 
         calm, few = weights()

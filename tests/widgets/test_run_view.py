@@ -18,7 +18,7 @@ def test_the_result_of_a_completed_run() -> None:
             "  epoch 3    train  validation",
             "  loss      0.0123      0.0812",
             "  accuracy   0.998       0.978",
-            "CPU: this machine has no GPU. Precision float32, plan keras.",
+            "CPU: this machine has no GPU. Precision float32, plan auto.",
             'Registered as digits: jupyter_mltrain.load_model("digits")',
             "--epochs 4 overrides epochs=2 in the cell.",
         ]

@@ -1,0 +1,1 @@
+"""Execution plans: how the steps of an epoch are carried out."""

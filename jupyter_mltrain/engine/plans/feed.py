@@ -1,0 +1,176 @@
+"""Where the steps of a plan get their data from: arrays, gathered in blocks of batches, or a tf.data pipeline."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+from keras import tree
+from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
+from keras.src.trainers.data_adapters.array_slicing import convert_to_sliceable
+from keras.src.trainers.data_adapters.tf_dataset_adapter import TFDatasetAdapter
+
+_BYTES_OF_A_BLOCK = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Several batches of one size, gathered: every tensor of `data` has shape (batches, batch size, …).
+
+    `num_steps` batches of it are to be trained on; those after them only fill it up to the shape that was compiled.
+    `steps_an_epoch` is how many steps an epoch has in blocks of this shape.
+    """
+
+    data: Any
+    num_steps: int
+    steps_an_epoch: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Batches and batch size."""
+        shape = tree.flatten(self.data)[0].shape
+        return int(shape[0]), int(shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An iterator of batches; `num_steps` is how many are left at most, None where that is unknown."""
+
+    iterator: Any
+    num_steps: int | None
+
+
+class Feed(Protocol):
+    """Gives each epoch its batches, in blocks or as a stream."""
+
+    num_steps: int | None  # of an epoch; None while unknown
+    spec: Any  # of one batch
+
+    def epoch(self, number: int) -> Iterator[Block | Stream]:
+        """Yield what to train on in an epoch, numbered from 0."""
+        ...
+
+
+Order = Callable[[int], Any]  # epoch's number to row numbers
+
+
+class Arrays:
+    """Arrays held in memory or on disk, in the order that is given; the next block is gathered while one is trained on."""
+
+    def __init__(
+        self, parts: tuple[Any, Any, Any], class_weight: Any = None, *, batch_size: int, order: Order | None, held: bool
+    ) -> None:
+        """Take what Keras's `fit` takes.
+
+        Args:
+            parts: x, y and sample weights as `fit` has them.
+            class_weight: class number to weight.
+            batch_size: rows a step.
+            order: of an epoch's rows; None for the order that they have.
+            held: whether to keep all rows as tensors on the device, or to gather each block from where it is.
+        """
+        x, y, sample_weight = parts
+        adapter = ArrayDataAdapter(x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
+        self._arrays = tree.lists_to_tuples(_tensors(adapter._inputs) if held else adapter._inputs)  # noqa: SLF001
+        self._num_rows = int(tree.flatten(self._arrays)[0].shape[0])
+        self._batch_size = min(batch_size, self._num_rows)
+        self._order, self._held = order, held
+        self.num_steps: int | None = -(-self._num_rows // self._batch_size)
+        num_full = self._num_rows // self._batch_size
+        tail = self._num_rows % self._batch_size
+        first = self._gathered(np.arange(1), 1)
+        self.spec = tree.map_structure(
+            lambda part: tf.TensorSpec((None if tail else self._batch_size, *part.shape[2:]), part.dtype), first
+        )
+        row_bytes = sum(part.dtype.size * int(np.prod(part.shape[2:])) for part in tree.flatten(first))
+        self._steps_of_a_block = max(1, min(num_full, _BYTES_OF_A_BLOCK // max(1, row_bytes * self._batch_size)))
+        self._kept: list[Block] | None = None
+
+    def epoch(self, number: int) -> Iterator[Block]:
+        """Yield the blocks of an epoch, the ragged last batch as a block of its own."""
+        if self._order is None and self._kept is not None:
+            yield from self._kept
+            return
+        rows = np.arange(self._num_rows) if self._order is None else self._order(number)
+        parts = list(self._parts(rows))
+        if self._order is None and len(parts) <= 2:  # nothing changes from epoch to epoch: a full block and the ragged batch
+            self._kept = [self._block(*part) for part in parts]
+            yield from self._kept
+            return
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(self._block, *parts[0])
+            for part in parts[1:]:
+                block, coming = coming.result(), ahead.submit(self._block, *part)
+                yield block
+            yield coming.result()
+
+    def _parts(self, rows: Any) -> Iterator[tuple[Any, int, int]]:
+        """Yield row numbers, rows a batch, and how many batches count."""
+        size, num_full = self._batch_size, self._num_rows // self._batch_size
+        for start in range(0, num_full, self._steps_of_a_block):
+            num_steps = min(self._steps_of_a_block, num_full - start)
+            taken = rows[start * size : (start + num_steps) * size]
+            yield np.resize(taken, self._steps_of_a_block * size), size, num_steps
+        if num_full * size < self._num_rows:
+            yield rows[num_full * size :], self._num_rows - num_full * size, 1
+
+    def _block(self, rows: Any, batch_size: int, num_steps: int) -> Block:
+        num_full = self._num_rows // self._batch_size
+        return Block(self._gathered(rows, batch_size), num_steps, num_full if batch_size == self._batch_size else 1)
+
+    def _gathered(self, rows: Any, batch_size: int) -> Any:
+        taken = tree.map_structure(lambda part: tf.gather(part, rows), self._arrays) if self._held else self._read(rows)
+        return tree.map_structure(lambda part: tf.reshape(part, (-1, batch_size, *part.shape[1:])), taken)
+
+    def _read(self, rows: Any) -> Any:
+        ascending = np.argsort(rows, kind="stable")  # files are read forwards
+        back = np.empty_like(ascending)
+        back[ascending] = np.arange(len(rows))
+        return _tensors(tree.map_structure(lambda part: np.asarray(part[rows[ascending]])[back], self._arrays))
+
+
+def _tensors(arrays: Any) -> Any:
+    """Return tensors of the dtypes that Keras's `fit` gives: floats become `floatx`."""
+    return tree.map_structure(tf.convert_to_tensor, convert_to_sliceable(arrays, target_backend="tensorflow"))
+
+
+class Pipeline:
+    """A tf.data pipeline, which brings its own order."""
+
+    def __init__(self, dataset: Any, class_weight: Any = None, *, steps_per_epoch: int | None, goes_on: bool) -> None:
+        """Take a dataset of batches as `fit` does.
+
+        Args:
+            dataset: of batches.
+            class_weight: class number to weight.
+            steps_per_epoch: batches of an epoch; None for all.
+            goes_on: whether with `steps_per_epoch` an epoch goes on where the last one ended.
+        """
+        adapter = TFDatasetAdapter(dataset, class_weight=class_weight)
+        self._dataset = adapter.get_tf_dataset()
+        self._steps_per_epoch, self._goes_on = steps_per_epoch, goes_on and steps_per_epoch is not None
+        self._iterator: Any = None
+        self.num_steps = steps_per_epoch or adapter.num_batches
+        self.spec = self._dataset.element_spec
+
+    def epoch(self, number: int) -> Iterator[Stream]:  # noqa: ARG002 - the pipeline brings its own order
+        """Yield the epoch's iterator."""
+        if self._iterator is None or not self._goes_on:
+            self._iterator = iter(self._dataset)
+        yield Stream(self._iterator, self.num_steps)
+
+    def ended(self, num_steps: int) -> None:
+        """Take note that the data ended after so many steps of an epoch."""
+        self._iterator = None
+        if self._steps_per_epoch is not None:
+            warnings.warn(
+                f"expected data for {self._steps_per_epoch} steps an epoch, received {num_steps} before they ended: "
+                "repeat the dataset, or lower steps_per_epoch",
+                stacklevel=2,
+            )
+        self.num_steps = self._steps_per_epoch or num_steps

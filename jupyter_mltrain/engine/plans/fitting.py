@@ -1,0 +1,220 @@
+"""Keras's `fit` over blocks of steps: its callbacks, its history, its validation, with the engine's own order of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras.src.trainers.data_adapters.array_slicing import train_validation_split
+from keras.src.trainers.data_adapters.data_adapter_utils import unpack_x_y_sample_weight
+
+from jupyter_mltrain.domain.spec import Plan
+from jupyter_mltrain.engine.plans.feed import Arrays, Feed, Order, Pipeline, Stream
+from jupyter_mltrain.engine.plans.memory import free_memory, num_bytes
+from jupyter_mltrain.engine.plans.order import epoch_order, order_within_batches
+from jupyter_mltrain.engine.plans.program import Program
+from jupyter_mltrain.engine.plans.runner import Runner
+from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset
+
+OnEpoch = Callable[[Runner], None]
+_SHARE_OF_FREE_MEMORY = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a `fit` stands in its run.
+
+    Attributes:
+        seed: of the data's order.
+        phase: number of the `fit`, from 1.
+        num_before: epochs of the run before it.
+    """
+
+    seed: int
+    phase: int
+    num_before: int
+
+
+def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Place, on_epoch: OnEpoch) -> Any:
+    """Train as `keras.Model.fit` does; return its `History`.
+
+    Args:
+        model: compiled.
+        arguments: of `fit`, `callbacks` included.
+        selection: `block`, `epoch`, `epoch-xla` or `auto`.
+        place: in the run.
+        on_epoch: told before the callbacks of each epoch's end, with the runner of its training.
+    """
+    parts, validation = _split(arguments)
+    batch_size = arguments.get("batch_size") or 32
+    feed = _feed(parts, arguments, batch_size, place)
+    epochs, initial_epoch = arguments.get("epochs", 1), arguments.get("initial_epoch", 0)
+    callbacks = keras.callbacks.CallbackList(
+        arguments["callbacks"], add_history=True, add_progbar=False, verbose=0, epochs=epochs, steps=feed.num_steps, model=model
+    )
+    evaluation = _Evaluation(model, validation, arguments, selection, callbacks) if validation is not None else None
+    runner: Runner | None = None
+    model.stop_training = False
+    callbacks.on_train_begin()
+    epoch_logs: Any = None
+    for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, epochs):
+        model.reset_metrics()
+        callbacks.on_epoch_begin(epoch)
+        # The step is traced after the callbacks' first words: one of them may have changed what is traced.
+        runner = runner or Runner(
+            Program(model.train_step, feed.spec, jit_compile=model.jit_compile),
+            asked=selection.plan,
+            most_steps=selection.most_steps,
+        )
+        logs = _steps(
+            runner,
+            feed,
+            epoch,
+            number=place.num_before + epoch - initial_epoch + 1,
+            epochs_left=epochs - epoch - 1,
+            begin=callbacks.on_train_batch_begin,
+            end=callbacks.on_train_batch_end,
+            is_ending=lambda: model.stop_training,
+        )
+        epoch_logs = dict(_results(model, logs, is_standard=_is_standard(model, "train_step")))
+        if evaluation and _is_due(epoch, arguments.get("validation_freq", 1)):
+            epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs - epoch - 1).items()}
+        on_epoch(runner)
+        callbacks.on_epoch_end(epoch, epoch_logs)
+        if model.stop_training:
+            break
+    if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+    callbacks.on_train_end(logs=epoch_logs)
+    return model.history
+
+
+def is_held(arguments: dict[str, Any]) -> bool:
+    """Tell whether the data of a `fit` fit as tensors in a quarter of the free memory."""
+    parts = [arguments.get(name) for name in ("x", "y", "sample_weight", "validation_data")]
+    return all(is_dataset(part) for part in parts[:1]) or num_bytes(parts) <= _SHARE_OF_FREE_MEMORY * free_memory()
+
+
+def _split(arguments: dict[str, Any]) -> tuple[Any, Any]:
+    """Return `(x, y, sample_weight)` to train on, and the same to validate on or None."""
+    parts, validation = tuple(arguments.get(name) for name in ("x", "y", "sample_weight")), arguments.get("validation_data")
+    if validation is None and arguments.get("validation_split"):
+        return train_validation_split(parts, validation_split=arguments["validation_split"])
+    return parts, None if validation is None else unpack_x_y_sample_weight(validation)
+
+
+def _feed(parts: Any, arguments: dict[str, Any], batch_size: int, place: Place) -> Feed:
+    if is_dataset(parts[0]):
+        steps = arguments.get("steps_per_epoch")
+        return Pipeline(parts[0], arguments.get("class_weight"), steps_per_epoch=steps, goes_on=True)
+    shuffle = arguments.get("shuffle", True)
+    num_rows = int(keras.tree.flatten(parts)[0].shape[0])
+    order: Order | None = None
+    if shuffle == "batch":
+        order = lambda epoch: order_within_batches(place.seed, place.phase, epoch, num_rows, batch_size)  # noqa: E731
+    elif shuffle:
+        order = lambda epoch: epoch_order(place.seed, place.phase, epoch, num_rows)  # noqa: E731
+    return Arrays(parts, arguments.get("class_weight"), batch_size=batch_size, order=order, held=is_held(arguments))
+
+
+def _steps(
+    runner: Runner,
+    feed: Feed,
+    epoch: int,
+    *,
+    number: int,
+    epochs_left: int,
+    begin: Callable[[int], None],
+    end: Callable[[int, Any], None],
+    is_ending: Callable[[], bool],
+) -> Any:
+    """Do the steps of one epoch, of training or of validation; return the last logs, as tensors."""
+    logs: Any = {}
+    step = 0
+    for piece in feed.epoch(epoch):
+        first = 0
+        while piece.num_steps is None or first < piece.num_steps:
+            begin(step)
+            if is_ending() and step:
+                return logs
+            new_logs, done = runner.run(piece, first, epoch=number, epochs_left=epochs_left)
+            if not done:
+                break
+            logs, first, step = new_logs, first + done, step + done
+            end(step - 1, logs)
+            if is_ending():
+                return logs
+        if isinstance(piece, Stream) and first != piece.num_steps and isinstance(feed, Pipeline):
+            feed.ended(first)
+    return logs
+
+
+class _Evaluation:
+    """The validation after an epoch."""
+
+    def __init__(self, model: Any, data: Any, arguments: dict[str, Any], selection: Selection, callbacks: Any) -> None:
+        self._model, self._data, self._callbacks = model, data, callbacks
+        self._arguments, self._selection = arguments, selection
+        self._batch_size = arguments.get("validation_batch_size") or arguments.get("batch_size") or 32
+        self._steps = arguments.get("validation_steps")
+        self._runner: Runner | None = None
+        self._feed: Feed | None = None
+        is_ours = type(model).evaluate is keras.Model.evaluate
+        if is_ours and is_dataset(data[0]):
+            self._feed = Pipeline(data[0], steps_per_epoch=self._steps, goes_on=False)
+        elif is_ours and are_arrays(*data) and not self._steps:
+            self._feed = Arrays(data, batch_size=self._batch_size, order=None, held=is_held(arguments))
+
+    def run(self, epochs_left: int) -> dict[str, Any]:
+        """Return the metrics over the validation data."""
+        model, callbacks, feed = self._model, self._callbacks, self._feed
+        if feed is None:
+            x, y, sample_weight = self._data
+            size = {} if not are_arrays(*self._data) else {"batch_size": self._batch_size}
+            return dict(
+                model.evaluate(
+                    x, y, sample_weight=sample_weight, steps=self._steps, callbacks=callbacks, return_dict=True, verbose=0, **size
+                )
+            )
+        model.stop_evaluating = False
+        callbacks.on_test_begin()
+        model.reset_metrics()
+        self._runner = self._runner or Runner(
+            Program(model.test_step, feed.spec, jit_compile=model.jit_compile),
+            asked=Plan.EPOCH if self._selection.most_steps else self._selection.plan,
+            most_steps=self._selection.most_steps,
+        )
+        logs = _steps(
+            self._runner,
+            feed,
+            0,
+            number=0,
+            epochs_left=epochs_left,
+            begin=callbacks.on_test_batch_begin,
+            end=callbacks.on_test_batch_end,
+            is_ending=lambda: model.stop_evaluating,
+        )
+        logs = dict(_results(model, logs, is_standard=_is_standard(model, "test_step")))
+        callbacks.on_test_end(logs)
+        return logs
+
+
+def _is_due(epoch: int, freq: Any) -> bool:
+    return (epoch + 1) % freq == 0 if isinstance(freq, int) else epoch + 1 in freq
+
+
+def _is_standard(model: Any, step: str) -> bool:
+    """Tell whether a step's logs are the results of all metrics, which Keras would ask for again."""
+    names = (step, "compute_metrics", "get_metrics_result")
+    return all(getattr(type(model), name) is getattr(keras.Model, name) for name in names)
+
+
+def _results(model: Any, logs: Any, *, is_standard: bool) -> Any:
+    """Return what an epoch came to, numbers for tensors: the metrics' results, or a custom step's own logs."""
+    if not is_standard:
+        results = model.get_metrics_result()
+        if not isinstance(logs, dict) or set(logs) == set(results):
+            logs = results
+    return keras.tree.map_structure(lambda log: log.numpy() if hasattr(log, "numpy") else log, logs)

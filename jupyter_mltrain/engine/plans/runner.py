@@ -1,0 +1,188 @@
+"""Running steps in the fastest way known so far: the loop at once, its compiled form as soon as that pays."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from time import perf_counter
+from typing import Any
+
+from jupyter_mltrain.domain.spec import Plan
+from jupyter_mltrain.engine.plans.feed import Block, Stream
+from jupyter_mltrain.engine.plans.program import Compilation, Program
+
+_SECONDS_OF_A_CALL = 0.1  # Stop, the interrupt and the view wait for no more than about this
+_SECONDS_OF_A_TRIAL = 0.05
+_MOST_STEPS_OF_BLOCK_PLAN = 64
+_WORTH_TRYING = 0.5  # seconds of training left, below which nothing is compiled
+_GAIN_THAT_COUNTS = 0.95
+
+
+class _Stage(Enum):
+    LOOP = auto()  # nothing compiled yet
+    COMPILING = auto()
+    TRIAL = auto()
+    XLA = auto()
+    CLOSED = auto()  # the loop it is
+
+
+class Runner:
+    """Does the steps of one program, in calls of a tenth of a second or so.
+
+    Attributes:
+        plan: how most of an epoch's steps are done by now.
+        switched_at: epoch, from 1 in the run, since which they are compiled; None if they are not.
+        failure: why XLA could not compile them, or None.
+    """
+
+    def __init__(self, program: Program, *, asked: Plan, most_steps: int | None = None) -> None:
+        """Take what was asked for.
+
+        Args:
+            program: the steps.
+            asked: `block`, `epoch`, `epoch-xla` or `auto`.
+            most_steps: of one call; None for as many as time allows.
+        """
+        limits = [limit for limit in (most_steps, program.most_steps) if limit]
+        if asked is Plan.BLOCK:
+            limits.append(_MOST_STEPS_OF_BLOCK_PLAN)
+        self.program, self.asked = program, asked
+        self.most_steps: int | None = min(limits, default=None)
+        self.plan = Plan.BLOCK if limits else Plan.EPOCH
+        self.switched_at: int | None = None
+        self.failure: str | None = None
+        self.loop_seconds = self.xla_seconds = 0.0  # of a step
+        self._lanes: dict[Any, _Lane] = {}
+
+    def run(self, piece: Block | Stream, first: int, *, epoch: int, epochs_left: float) -> tuple[Any, int]:
+        """Do some steps of a piece.
+
+        Args:
+            piece: what an epoch's feed gave.
+            first: steps of it that are done.
+            epoch: number in the run, from 1.
+            epochs_left: after this one, for what a compilation may cost.
+
+        Returns:
+            the last step's logs as tensors (anything where no step was done), and how many steps were done: fewer than
+            asked for only where a stream ended, and then perhaps none.
+        """
+        if isinstance(piece, Stream):
+            self.plan = Plan.BLOCK
+            lane = self._lanes.setdefault("stream", _Lane(self))
+            done = lane.stream(piece, first)
+            self._tell(lane, epoch)
+            return done
+        lane = self._lanes.setdefault(piece.shape, _Lane(self))
+        done = lane.block(piece, first, epochs_left)
+        if len(self._lanes) == 1:  # the lane of the full batches is the one to tell of
+            self._tell(lane, epoch)
+        return done
+
+    @property
+    def reason(self) -> str:
+        """Say what the steps cost, and what was tried, in one sentence."""
+        if self.plan is Plan.BLOCK:
+            return f"Blocks of steps: {_milliseconds(self.loop_seconds)} a step." if self.loop_seconds else "Blocks of steps."
+        if self.plan is Plan.EPOCH_XLA:
+            brought = f", {self.loop_seconds / self.xla_seconds:.1f} times the loop's speed" if self.loop_seconds else ""
+            since = f" since epoch {self.switched_at}" if self.asked is Plan.AUTO else ""
+            return f"Compiled epoch (XLA){since}: {_milliseconds(self.xla_seconds)} a step{brought}."
+        if self.failure:
+            return f"Epoch in one loop: XLA could not compile it ({self.failure})."
+        tried = f"; compiled by XLA {_milliseconds(self.xla_seconds)}" if self.xla_seconds else ""
+        return (
+            f"Epoch in one loop: {_milliseconds(self.loop_seconds)} a step{tried}." if self.loop_seconds else "Epoch in one loop."
+        )
+
+    def _tell(self, lane: _Lane, epoch: int) -> None:
+        self.loop_seconds, self.xla_seconds, self.failure = lane.loop.best, lane.xla.best, lane.failure
+        if lane.stage is _Stage.XLA and self.switched_at is None:
+            self.switched_at, self.plan = epoch, Plan.EPOCH_XLA
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.2g} ms"
+
+
+class _Speed:
+    """Seconds a step: the last measured, and the best, which other work on the machine disturbs least; 0 while unknown."""
+
+    def __init__(self) -> None:
+        self.last = self.best = 0.0
+
+    def measured(self, started: float, num_steps: int) -> None:
+        self.last = (perf_counter() - started) / num_steps
+        self.best = min(self.best or self.last, self.last)
+
+
+class _Lane:
+    """The blocks of one shape: the full batches, or the ragged last one."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner, self._program = runner, runner.program
+        self.stage = _Stage.LOOP if runner.asked in (Plan.AUTO, Plan.EPOCH_XLA) and not runner.most_steps else _Stage.CLOSED
+        self.loop, self.xla = _Speed(), _Speed()
+        self.failure: str | None = None
+        self._compilation: Compilation | None = None
+        self._is_warm = False
+
+    def stream(self, piece: Stream, first: int) -> tuple[Any, int]:
+        num_steps = self._most(self.loop, piece.num_steps and piece.num_steps - first)
+        started = perf_counter()
+        logs, done = self._program.stream(piece.iterator, num_steps)
+        if done and self._is_warm:
+            self.loop.measured(started, done)
+        self._is_warm = True
+        return logs, done
+
+    def block(self, piece: Block, first: int, epochs_left: float) -> tuple[Any, int]:
+        left = piece.num_steps - first
+        self._advance(piece, left, epochs_left)
+        if self._compilation is None or self.stage in (_Stage.COMPILING, _Stage.CLOSED):
+            num_steps = self._most(self.loop, left)
+            started = perf_counter()
+            logs = self._program.block(piece.data, first, num_steps)
+            if self._is_warm:  # the first call optimizes the graph
+                self.loop.measured(started, num_steps)
+            self._is_warm = True
+            return logs, num_steps
+        num_steps = self._most(self.xla, left) if self.stage is _Stage.XLA else self._on_trial(left)
+        started = perf_counter()
+        logs = self._compilation.run(piece.data, first, num_steps)
+        is_first = not self.xla.last
+        self.xla.measured(started, num_steps)
+        if self.stage is _Stage.TRIAL:
+            self._judge(is_first=is_first)
+        return logs, num_steps
+
+    def _advance(self, piece: Block, left: int, epochs_left: float) -> None:
+        """Begin to compile where that will pay, and look whether it is done."""
+        if self.stage is _Stage.LOOP and self._pays(left + epochs_left * piece.steps_an_epoch):
+            self._compilation = self._program.compiled(piece.data)
+            self.stage = _Stage.COMPILING
+            if self._runner.asked is Plan.EPOCH_XLA:
+                self._compilation.wait()
+        if self.stage is _Stage.COMPILING and self._compilation and self._compilation.seconds is not None:
+            self.failure = self._compilation.failure
+            fixed = _Stage.XLA if self._runner.asked is Plan.EPOCH_XLA else _Stage.TRIAL
+            self.stage = _Stage.CLOSED if self.failure else fixed
+
+    def _pays(self, steps_left: float) -> bool:
+        if self._runner.asked is Plan.EPOCH_XLA:
+            return True
+        return self.loop.best * steps_left > max(_WORTH_TRYING, 2 * self._program.compile_seconds)
+
+    def _most(self, speed: _Speed, left: int | None) -> int:
+        by_time = max(1, int(_SECONDS_OF_A_CALL / speed.last)) if speed.last else 1
+        return min(limit for limit in (by_time, left, self._runner.most_steps) if limit is not None)
+
+    def _on_trial(self, left: int) -> int:
+        return min(left, max(1, int(_SECONDS_OF_A_TRIAL / self.xla.last))) if self.xla.last else 1
+
+    def _judge(self, *, is_first: bool) -> None:
+        """Take the compiled loop by what its second call took, or give it up, at once where the first took far longer."""
+        if is_first:
+            is_hopeless = self.xla.last > max(_SECONDS_OF_A_TRIAL / 2, 4 * self.loop.best)
+            self.stage = _Stage.CLOSED if is_hopeless else _Stage.TRIAL
+        else:
+            self.stage = _Stage.XLA if self.xla.last < _GAIN_THAT_COUNTS * self.loop.best else _Stage.CLOSED

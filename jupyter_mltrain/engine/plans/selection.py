@@ -1,0 +1,105 @@
+"""Which plan keeps the meaning of a `fit`, and why not a faster one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arrays
+
+from jupyter_mltrain.domain.spec import Plan
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a `fit` is done with.
+
+    Attributes:
+        plan: `keras`, or what was asked for.
+        most_steps: of one call; None for as many as time allows.
+        reason: one sentence where it is less than what was asked for, else empty.
+    """
+
+    plan: Plan
+    most_steps: int | None = None
+    reason: str = ""
+
+
+def select(
+    model: Any, arguments: dict[str, Any], callbacks: Sequence[Any], *, asked: Plan, has_strategy: bool, is_held: bool
+) -> Selection:
+    """Choose what keeps the meaning.
+
+    Args:
+        model: as it is compiled.
+        arguments: of `fit`.
+        callbacks: the user's own.
+        asked: the plan of the line.
+        has_strategy: whether several devices share the work.
+        is_held: whether the data fit in the memory that may be taken for them.
+    """
+    if asked is Plan.KERAS:
+        return Selection(Plan.KERAS)
+    obstacle = _obstacle(model, arguments, has_strategy=has_strategy)
+    if obstacle:
+        return Selection(Plan.KERAS, reason=f"Plan keras: {obstacle}.")
+    needy = [type(callback).__name__ for callback in callbacks if _needs_batches(callback)]
+    if needy:
+        return Selection(Plan.BLOCK, 1, f"Plan block, one step at a time: {needy[0]} is called for every batch.")
+    if asked in (Plan.EPOCH, Plan.EPOCH_XLA) and is_dataset(arguments["x"]):
+        return Selection(Plan.BLOCK, reason="Plan block: a tf.data pipeline is read as it goes.")
+    if asked in (Plan.EPOCH, Plan.EPOCH_XLA) and not is_held:
+        return Selection(Plan.BLOCK, reason="Plan block: the data need more than a quarter of the free memory.")
+    return Selection(asked)
+
+
+def is_dataset(x: Any) -> bool:
+    """Tell whether data are a tf.data pipeline of this process."""
+    import tensorflow as tf
+
+    return isinstance(x, tf.data.Dataset)
+
+
+def are_arrays(*parts: Any) -> bool:
+    """Tell whether data are dense arrays, in whatever structure."""
+    return can_convert_arrays(parts) and not any(_is_sparse(part) for part in keras.tree.flatten(parts))
+
+
+def _obstacle(model: Any, arguments: dict[str, Any], *, has_strategy: bool) -> str | None:
+    x, is_stream = arguments["x"], is_dataset(arguments["x"])
+    obstacles = {
+        "several devices share the work": has_strategy,
+        "the model is compiled with run_eagerly": model.run_eagerly,
+        f"{type(model).__name__} makes its own train_function": (
+            type(model).make_train_function is not keras.Model.make_train_function
+        ),
+        "Keras is told to shorten every training": keras.config.max_epochs() or keras.config.max_steps_per_epoch(),
+        f"{type(x).__name__} gives its batches one by one, in an order of its own": (
+            not is_stream and not are_arrays(x, arguments.get("y"), arguments.get("sample_weight"))
+        ),
+        "steps_per_epoch cuts arrays into epochs that Keras alone defines": not is_stream and arguments.get("steps_per_epoch"),
+    }
+    return next((obstacle for obstacle, is_there in obstacles.items() if is_there), None)
+
+
+def _is_sparse(part: Any) -> bool:
+    return type(part).__name__ in ("RaggedTensor", "SparseTensor") or type(part).__module__.startswith("scipy.sparse")
+
+
+def _needs_batches(callback: Any) -> bool:
+    if isinstance(callback, keras.callbacks.TerminateOnNaN):  # a loss that is not a number stays so to the end of a block
+        return False
+    if isinstance(callback, keras.callbacks.ModelCheckpoint | keras.callbacks.BackupAndRestore):
+        return bool(callback.save_freq != "epoch")
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        return callback.update_freq != "epoch" or bool(callback._should_trace)  # noqa: SLF001
+    return any(_overrides(callback, hook) for hook in _BATCH_HOOKS)
+
+
+def _overrides(callback: Any, hook: str) -> bool:
+    method = getattr(callback, hook)
+    return getattr(method, "__func__", method) is not getattr(keras.callbacks.Callback, hook)
