@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mltrain.api.registered_models import load_model
 from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.errors import MissingExtraError
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.domain.spec import chosen
+from jupyter_mltrain.services.registry import predictor_of
 from jupyter_mltrain.services.runs import get_run, list_runs, moment
 
 if TYPE_CHECKING:
@@ -44,9 +48,21 @@ class Runs:
         return iter(self.list())
 
     def __getitem__(self, ref: str) -> Run:
-        """Return a run with its epochs by `"digits#2"`, `"digits"` (the newest of that name) or its id."""
+        """Return a run with its epochs by `"digits#2"`, `"digits"` (the newest of that name) or its id.
+
+        Its `predict` loads the best model when it is first called.
+        """
         with opened() as session:
-            return get_run(session, ref)
+            run = get_run(session, ref)
+
+        @functools.cache
+        def predictor() -> Callable[[Any], Any]:
+            return predictor_of(load_model(run))
+
+        def predict(x: Any) -> Any:
+            return predictor()(x)
+
+        return replace(run, predictor=predict)
 
     def list(
         self,

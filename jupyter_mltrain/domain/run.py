@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from jupyter_mltrain.domain.errors import ModelError
 from jupyter_mltrain.domain.model import Signature
 
 
@@ -109,6 +110,7 @@ class Run:
             (fingerprints), `environment` (versions, platform, devices, git, threads), `hyperparams`, `overridden`, …
         epochs: empty in listings.
         folder: holds `best.keras`, `last.keras` and `tensorboard/`, as far as they came to be.
+        predictor: what `predict` calls; None where there is no model.
     """
 
     id: str
@@ -128,11 +130,27 @@ class Run:
     failure: Failure | None
     epochs: tuple[Epoch, ...] = field(default=(), repr=False)
     folder: Path
+    predictor: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def ref(self) -> str:
         """The name that finds exactly this run: `digits#2`."""
         return f"{self.name}#{self.number}"
+
+    def predict(self, x: Any) -> Any:
+        """Return the model's outputs for `x`, NumPy arrays with rows first, as Keras's `predict` does, without its loop.
+
+        The model is the notebook's own after `%%train`, and the best one of a run that was read from the record.
+
+        Args:
+            x: arrays in the structure of the model's inputs, rows first; or anything else that Keras's `predict` takes.
+
+        Raises:
+            ModelError: the run has come to no model yet.
+        """
+        if self.predictor is None:
+            raise ModelError(f"expected a run with a trained model, received {self.ref}, which is {self.status}: train it first")
+        return self.predictor(x)
 
     @property
     def history(self) -> dict[str, list[float | None]]:
@@ -174,6 +192,7 @@ class TrainingOutcome:
         status: completed, stopped or interrupted.
         best, last: the files written, None where tracking is off or a model cannot be written.
         signature, num_params: of the model that was trained.
+        predictor: takes inputs, returns the trained model's outputs.
         value: of the body's last expression, None where that is the model or its `History`.
     """
 
@@ -183,6 +202,7 @@ class TrainingOutcome:
     last: Path | None
     signature: Signature
     num_params: int
+    predictor: Callable[[Any], Any]
     value: Any = None
 
 

@@ -19,6 +19,7 @@ from jupyter_mltrain.engine.board import Board
 from jupyter_mltrain.engine.capture import captured
 from jupyter_mltrain.engine.facts import hyperparams, model_facts, model_name, num_params
 from jupyter_mltrain.engine.fingerprint import fingerprints
+from jupyter_mltrain.engine.plans.predicting import Predictor
 from jupyter_mltrain.engine.saving import Saver, signature
 from jupyter_mltrain.engine.strategy import Scope
 from jupyter_mltrain.engine.watch import RunState, scalars
@@ -171,6 +172,7 @@ class Training:
             last=last,
             signature=signature(self._model),
             num_params=num_params(self._model),
+            predictor=Predictor(self._model),
             value=outcome.value if is_shown else None,
         )
 

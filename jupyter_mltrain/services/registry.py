@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -75,6 +75,13 @@ def load_best(session: Session, run: Run, custom_objects: Mapping[str, Any]) -> 
 def defined_in(namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the classes and functions of a namespace by their own names, as models in files refer to them."""
     return {value.__name__: value for value in namespace.values() if isinstance(value, type | FunctionType)}
+
+
+def predictor_of(model: Any) -> Callable[[Any], Any]:
+    """Return what gives a Keras model's outputs for inputs, NumPy arrays with rows first."""
+    from jupyter_mltrain.engine.plans.predicting import Predictor
+
+    return Predictor(model)
 
 
 def _load(path: Path, custom_objects: Mapping[str, Any]) -> Any:

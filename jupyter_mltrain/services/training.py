@@ -60,6 +60,7 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
             if recorder:
                 _record_failure(session, run, error, recorder.pending)
             raise
+    run = replace(run, predictor=outcome.predictor)
     on_event(RunEnded(run=run))
     return run, outcome.value
 

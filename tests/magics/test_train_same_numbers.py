@@ -202,6 +202,21 @@ CELLS = {
         model.compile("sgd", "mse")
         history = model.fit(x, z, epochs=3)
     """,
+    "a schedule, metrics with state, a checkpoint, a ragged batch, batch by batch shuffled": """
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(1, "sigmoid")])
+        rate = keras.optimizers.schedules.CosineDecay(0.1, 20)
+        model.compile(keras.optimizers.SGD(rate, momentum=0.9), "binary_crossentropy",
+                      metrics=[keras.metrics.AUC(), keras.metrics.Precision(), keras.metrics.F1Score(threshold=0.5)])
+        history = model.fit(x, (z > 0).astype("float32"), epochs=3, batch_size=50, validation_split=0.3, validation_freq=2, shuffle="batch")
+    """,
+    "callbacks that change the learning rate and end the training": """
+        model = classifier()
+        changing = [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5),
+                    keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1, min_delta=10),
+                    keras.callbacks.EarlyStopping(monitor="loss", patience=2, min_delta=10, restore_best_weights=True),
+                    keras.callbacks.TerminateOnNaN()]
+        history = model.fit(x, y, epochs=9, callbacks=changing)
+    """,
     "several steps an execution, gradient accumulation, moving average": """
         model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
         model.compile(keras.optimizers.Adam(gradient_accumulation_steps=2, use_ema=True), "mse", steps_per_execution=3)

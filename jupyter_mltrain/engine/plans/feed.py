@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count, cycle, islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from keras.src.trainers.data_adapters.array_slicing import convert_to_sliceable
 from keras.src.trainers.data_adapters.tf_dataset_adapter import TFDatasetAdapter
 
 _BYTES_OF_A_BLOCK = 32 * 2**20
+_BYTES_WORTH_A_THREAD = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Arrays:
         """
         x, y, sample_weight = parts
         adapter = ArrayDataAdapter(x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
-        self._arrays = tree.lists_to_tuples(_tensors(adapter._inputs) if held else adapter._inputs)  # noqa: SLF001
+        self._arrays = tree.lists_to_tuples(tensors(adapter._inputs) if held else adapter._inputs)  # noqa: SLF001
         self._num_rows = int(tree.flatten(self._arrays)[0].shape[0])
         self._batch_size = min(batch_size, self._num_rows)
         self._order, self._held = order, held
@@ -89,28 +91,33 @@ class Arrays:
         )
         row_bytes = sum(part.dtype.size * int(np.prod(part.shape[2:])) for part in tree.flatten(first))
         self._steps_of_a_block = max(1, min(num_full, _BYTES_OF_A_BLOCK // max(1, row_bytes * self._batch_size)))
-        self._kept: list[Block] | None = None
+        self._num_parts = -(-num_full // self._steps_of_a_block) + bool(tail)
+        self._is_small = row_bytes * self._num_rows < _BYTES_WORTH_A_THREAD
+        self._blocks: Iterator[Block] | None = None
 
     def epoch(self, number: int) -> Iterator[Block]:
-        """Yield the blocks of an epoch, the ragged last batch as a block of its own."""
-        if self._order is None and self._kept is not None:
-            yield from self._kept
-            return
-        rows = np.arange(self._num_rows) if self._order is None else self._order(number)
-        parts = list(self._parts(rows))
-        if self._order is None and len(parts) <= 2:  # nothing changes from epoch to epoch: a full block and the ragged batch
-            self._kept = [self._block(*part) for part in parts]
-            yield from self._kept
-            return
-        with ThreadPoolExecutor(1) as ahead:
-            coming = ahead.submit(self._block, *parts[0])
-            for part in parts[1:]:
-                block, coming = coming.result(), ahead.submit(self._block, *part)
-                yield block
-            yield coming.result()
+        """Yield the blocks of an epoch, the ragged last batch as a block of its own; epochs follow each other."""
+        if self._blocks is None:
+            self._blocks = self._repeated() if self._order is None and self._num_parts <= 2 else self._endless(number)
+        return islice(self._blocks, self._num_parts)
 
-    def _parts(self, rows: Any) -> Iterator[tuple[Any, int, int]]:
+    def _repeated(self) -> Iterator[Block]:
+        """Yield the same blocks for every epoch: with an order that stays there is nothing to gather again."""
+        return cycle([self._block(*part) for part in self._parts(0)])
+
+    def _endless(self, first: int) -> Iterator[Block]:
+        parts = (part for number in count(first) for part in self._parts(number))
+        if self._is_small:
+            yield from (self._block(*part) for part in parts)
+        with ThreadPoolExecutor(1) as ahead:
+            coming = ahead.submit(self._block, *next(parts))
+            for part in parts:
+                ready, coming = coming, ahead.submit(self._block, *part)
+                yield ready.result()
+
+    def _parts(self, number: int) -> Iterator[tuple[Any, int, int]]:
         """Yield row numbers, rows a batch, and how many batches count."""
+        rows = np.arange(self._num_rows) if self._order is None else self._order(number)
         size, num_full = self._batch_size, self._num_rows // self._batch_size
         for start in range(0, num_full, self._steps_of_a_block):
             num_steps = min(self._steps_of_a_block, num_full - start)
@@ -131,10 +138,10 @@ class Arrays:
         ascending = np.argsort(rows, kind="stable")  # files are read forwards
         back = np.empty_like(ascending)
         back[ascending] = np.arange(len(rows))
-        return _tensors(tree.map_structure(lambda part: np.asarray(part[rows[ascending]])[back], self._arrays))
+        return tensors(tree.map_structure(lambda part: np.asarray(part[rows[ascending]])[back], self._arrays))
 
 
-def _tensors(arrays: Any) -> Any:
+def tensors(arrays: Any) -> Any:
     """Return tensors of the dtypes that Keras's `fit` gives: floats become `floatx`."""
     return tree.map_structure(tf.convert_to_tensor, convert_to_sliceable(arrays, target_backend="tensorflow"))
 

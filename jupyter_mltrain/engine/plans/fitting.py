@@ -16,7 +16,7 @@ from jupyter_mltrain.engine.plans.memory import free_memory, num_bytes
 from jupyter_mltrain.engine.plans.order import epoch_order, order_within_batches
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.plans.runner import Runner
-from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset
+from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset, overrides
 
 OnEpoch = Callable[[Runner], None]
 _SHARE_OF_FREE_MEMORY = 0.25
@@ -56,6 +56,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
     )
     evaluation = _Evaluation(model, validation, arguments, selection, callbacks) if validation is not None else None
     runner: Runner | None = None
+    _build(model, feed)
     model.stop_training = False
     callbacks.on_train_begin()
     epoch_logs: Any = None
@@ -75,7 +76,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
             number=place.num_before + epoch - initial_epoch + 1,
             epochs_left=epochs - epoch - 1,
             begin=callbacks.on_train_batch_begin,
-            end=callbacks.on_train_batch_end,
+            end=_if_heard(callbacks, "on_train_batch_end", "on_batch_end"),
             is_ending=lambda: model.stop_training,
         )
         epoch_logs = dict(_results(model, logs, is_standard=_is_standard(model, "train_step")))
@@ -89,6 +90,12 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         model.optimizer.finalize_variable_values(model.trainable_weights)
     callbacks.on_train_end(logs=epoch_logs)
     return model.history
+
+
+def _build(model: Any, feed: Feed) -> None:
+    """Make all variables before the step is traced: TensorFlow traces a second time where a trace made some."""
+    if model.built and _is_standard(model, "train_step"):
+        model._symbolic_build(data_batch=feed.spec)  # noqa: SLF001 - as Keras does it under a strategy, and on JAX
 
 
 def is_held(arguments: dict[str, Any]) -> bool:
@@ -193,12 +200,18 @@ class _Evaluation:
             number=0,
             epochs_left=epochs_left,
             begin=callbacks.on_test_batch_begin,
-            end=callbacks.on_test_batch_end,
+            end=_if_heard(callbacks, "on_test_batch_end"),
             is_ending=lambda: model.stop_evaluating,
         )
         logs = dict(_results(model, logs, is_standard=_is_standard(model, "test_step")))
         callbacks.on_test_end(logs)
         return logs
+
+
+def _if_heard(callbacks: Any, hook: str, *others: str) -> Callable[[int, Any], None]:
+    """Return a hook that comes after a batch, or nothing where no callback has it: Keras would start a thread each time."""
+    is_heard = any(overrides(callback, name) for callback in callbacks.callbacks for name in (hook, *others))
+    return getattr(callbacks, hook) if is_heard else lambda _step, _logs: None
 
 
 def _is_due(epoch: int, freq: Any) -> bool:

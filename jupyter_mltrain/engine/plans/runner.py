@@ -74,7 +74,7 @@ class Runner:
             return done
         lane = self._lanes.setdefault(piece.shape, _Lane(self))
         done = lane.block(piece, first, epochs_left)
-        if len(self._lanes) == 1:  # the lane of the full batches is the one to tell of
+        if lane is next(iter(self._lanes.values())):  # that of the full batches
             self._tell(lane, epoch)
         return done
 

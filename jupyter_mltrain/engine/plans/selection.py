@@ -97,9 +97,10 @@ def _needs_batches(callback: Any) -> bool:
         return bool(callback.save_freq != "epoch")
     if isinstance(callback, keras.callbacks.TensorBoard):
         return callback.update_freq != "epoch" or bool(callback._should_trace)  # noqa: SLF001
-    return any(_overrides(callback, hook) for hook in _BATCH_HOOKS)
+    return any(overrides(callback, hook) for hook in _BATCH_HOOKS)
 
 
-def _overrides(callback: Any, hook: str) -> bool:
+def overrides(callback: Any, hook: str) -> bool:
+    """Tell whether a callback does something at one of Keras's hooks."""
     method = getattr(callback, hook)
     return getattr(method, "__func__", method) is not getattr(keras.callbacks.Callback, hook)
