@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import keras
+import numpy as np
 import psutil
 
 from jupyter_mltrain.domain.errors import DivergedError
@@ -53,7 +54,7 @@ class RunState:
 
 def scalars(logs: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics that are one number each; a confusion matrix is not."""
-    return {name: float(value) for name, value in logs.items() if math.prod(getattr(value, "shape", ())) == 1}
+    return {name: float(np.asarray(value).item()) for name, value in logs.items() if math.prod(getattr(value, "shape", ())) == 1}
 
 
 class StepWatch(keras.callbacks.Callback):
