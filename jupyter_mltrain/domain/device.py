@@ -43,9 +43,14 @@ class StrategyChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceReport:
-    """What `%devices` shows: the devices and what `auto` would choose, each with its reason."""
+    """What `%devices` shows: the devices and what `auto` would choose, each with its reason.
+
+    Attributes:
+        plan: how the steps of an epoch are carried out on them.
+    """
 
     devices: tuple[Device, ...]
     strategy: StrategyChoice
     precision: str
     precision_reason: str
+    plan: str

@@ -14,6 +14,11 @@ from jupyter_mltrain.domain.spec import Precision
 from jupyter_mltrain.engine import strategy
 
 _BFLOAT16_SINCE = (8, 0)  # compute capability of the first NVIDIA GPUs whose tensor cores take bfloat16
+_PLAN = (
+    "epoch at once, epoch-xla as soon as a compiled loop is measured to be faster; block for tf.data and for data too large "
+    "to hold; keras where nothing else keeps the meaning."
+)
+_PLAN_OF_SEVERAL = "keras. Several devices share the work in Keras's own loop."
 _FLOAT16_SINCE = (7, 0)
 
 
@@ -21,7 +26,9 @@ def report() -> DeviceReport:
     """Return the devices and what `auto` would choose of them, with reasons."""
     found = devices()
     precision, reason = _precision(found)
-    return DeviceReport(devices=found, strategy=strategy.choose("auto", found), precision=precision, precision_reason=reason)
+    choice = strategy.choose("auto", found)
+    plan = _PLAN_OF_SEVERAL if choice.kind == "mirrored" else _PLAN
+    return DeviceReport(devices=found, strategy=choice, precision=precision, precision_reason=reason, plan=plan)
 
 
 def devices() -> tuple[Device, ...]:

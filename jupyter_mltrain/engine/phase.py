@@ -128,7 +128,7 @@ def run(
             state.order_seed = random.getrandbits(31) if state.seed is None else state.seed
             state.on_event(FactsKnown(facts={"order": f"PCG64([{state.order_seed}, phase, epoch])"}))
         place = fitting.Place(seed=state.order_seed, phase=state.phase, num_before=len(state.epochs))
-        return fitting.fit(model, {**merged, "callbacks": callbacks}, selection, place, state.on_plan)
+        return fitting.fit(model, {**merged, "callbacks": callbacks}, selection, place, state)
 
 
 def num_epochs(merged: dict[str, Any]) -> int:

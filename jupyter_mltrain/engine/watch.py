@@ -46,6 +46,11 @@ class RunState:
         self.plan, self.plan_reason = runner.plan, runner.reason
         self.on_event(PlanInUse(plan=self.plan, reason=self.plan_reason))
 
+    def poll(self) -> bool:
+        """Let the front end be served; tell whether somebody asked for the end."""
+        self.control.poll()
+        return self.ending
+
     @property
     def ending(self) -> bool:
         """Whether somebody asked for the end."""
@@ -95,9 +100,7 @@ class StepWatch(keras.callbacks.Callback):
         self._metrics_due = perf_counter() + _SECONDS_BETWEEN_METRICS
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        state = self._state
-        state.control.poll()
-        if state.ending:
+        if self._state.poll():
             self.model.stop_training = True
         if perf_counter() >= self._due:
             self._tell(batch)
@@ -106,9 +109,7 @@ class StepWatch(keras.callbacks.Callback):
         self._validating = True
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        state = self._state
-        state.control.poll()
-        if state.ending:
+        if self._state.poll():
             self.model.stop_training = self.model.stop_evaluating = self._cut_short = True
         if perf_counter() >= self._due:
             self._tell(batch)

@@ -30,6 +30,7 @@ class DevicesView(Page):
                 lead="--strategy auto",
             ),
             Line(f"{report.precision}. {report.precision_reason}", lead="--precision auto"),
+            Line(report.plan, lead="--plan auto"),
         ]
 
 

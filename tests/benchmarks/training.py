@@ -1,4 +1,4 @@
-"""How long a cell takes under `%%train`, over the bare cell, in a real kernel."""
+"""How long a cell takes under `%%train --plan keras`, over the bare cell, in a real kernel: what all but the plan costs."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def measure(*, seconds: float, num_rounds: int) -> Iterator[tuple[str, str]]:
         for name, (shape, layers) in _MODELS.items():
             _run(client, f"x, y = data(*{shape})")
             epochs = _num_epochs(client, layers, seconds)
-            first = _run(client, "%%train" + _CELL.format(layers=layers, epochs=1, quiet=""))
-            again = _run(client, "%%train" + _CELL.format(layers=layers, epochs=1, quiet=""))
+            first = _run(client, "%%train --plan keras" + _CELL.format(layers=layers, epochs=1, quiet=""))
+            again = _run(client, "%%train --plan keras" + _CELL.format(layers=layers, epochs=1, quiet=""))
             if name == next(iter(_MODELS)):
                 yield "first `%%train` of a kernel, over the next", f"{first - again:.1f} s"
             yield f"{name}, {epochs} epochs", _compared(client, layers, epochs, num_rounds)
@@ -55,7 +55,7 @@ def measure(*, seconds: float, num_rounds: int) -> Iterator[tuple[str, str]]:
 def _compared(client: Any, layers: str, epochs: int, num_rounds: int) -> str:
     silent = _CELL.format(layers=layers, epochs=epochs, quiet=", verbose=0")
     default = _CELL.format(layers=layers, epochs=epochs, quiet="")
-    rounds = [[_run(client, cell) for cell in (silent, default, "%%train" + default)] for _ in range(num_rounds)]
+    rounds = [[_run(client, cell) for cell in (silent, default, "%%train --plan keras" + default)] for _ in range(num_rounds)]
     bare, with_bar, trained = map(median, zip(*rounds, strict=True))
     return (
         f"silent cell {bare:.1f} s, with its progress bar {with_bar:.1f} s, `%%train` {trained:.1f} s: "

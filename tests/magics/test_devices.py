@@ -12,6 +12,7 @@ def test_shows_the_devices_and_what_auto_would_choose(notebook):
     assert lines[1].split()[0] == "CPU:0"
     assert any(line.startswith("--strategy auto: ") for line in lines)
     assert "--precision auto: float32." in notebook.text
+    assert "--plan auto: epoch at once" in notebook.text
     assert notebook["Out"] == {}
     assert not notebook.home.exists()
 

@@ -14,6 +14,7 @@ REPORT = DeviceReport(
     strategy=StrategyChoice(kind="cpu", devices=("CPU:0",), reason="CPU: this machine has no GPU."),
     precision="float32",
     precision_reason="The policy that is set.",
+    plan="epoch at once.",
 )
 
 
@@ -24,6 +25,7 @@ def test_devices_and_what_auto_would_choose() -> None:
             "  CPU:0   AMD EPYC 7B13  16.0 GB",
             "--strategy auto: cpu on CPU:0. CPU: this machine has no GPU.",
             "--precision auto: float32. The policy that is set.",
+            "--plan auto: epoch at once.",
         ]
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split
@@ -18,7 +18,6 @@ from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.plans.runner import Runner
 from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset, overrides
 
-OnEpoch = Callable[[Runner], None]
 _SHARE_OF_FREE_MEMORY = 0.25
 
 
@@ -37,7 +36,19 @@ class Place:
     num_before: int
 
 
-def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Place, on_epoch: OnEpoch) -> Any:
+class Watcher(Protocol):
+    """Who is told of the plan, and is asked whether to go on."""
+
+    def on_plan(self, runner: Runner) -> None:
+        """Be told before the callbacks of each epoch's end how its steps are done."""
+        ...
+
+    def poll(self) -> bool:
+        """Tell whether the training is to end; called at least every tenth of a second or so."""
+        ...
+
+
+def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Place, watcher: Watcher) -> Any:
     """Train as `keras.Model.fit` does; return its `History`.
 
     Args:
@@ -45,7 +56,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         arguments: of `fit`, `callbacks` included.
         selection: `block`, `epoch`, `epoch-xla` or `auto`.
         place: in the run.
-        on_epoch: told before the callbacks of each epoch's end, with the runner of its training.
+        watcher: of the run.
     """
     parts, validation = _split(arguments)
     batch_size = arguments.get("batch_size") or 32
@@ -54,7 +65,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
     callbacks = keras.callbacks.CallbackList(
         arguments["callbacks"], add_history=True, add_progbar=False, verbose=0, epochs=epochs, steps=feed.num_steps, model=model
     )
-    evaluation = _Evaluation(model, validation, arguments, selection, callbacks) if validation is not None else None
+    evaluation = _Evaluation(model, validation, arguments, selection, callbacks, watcher) if validation is not None else None
     runner: Runner | None = None
     _build(model, feed)
     model.stop_training = False
@@ -68,6 +79,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
             Program(model.train_step, feed.spec, jit_compile=model.jit_compile),
             asked=selection.plan,
             most_steps=selection.most_steps,
+            is_ending=watcher.poll,
         )
         logs = _steps(
             runner,
@@ -82,7 +94,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         epoch_logs = dict(_results(model, logs, is_standard=_is_standard(model, "train_step")))
         if evaluation and _is_due(epoch, arguments.get("validation_freq", 1)):
             epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs - epoch - 1).items()}
-        on_epoch(runner)
+        watcher.on_plan(runner)
         callbacks.on_epoch_end(epoch, epoch_logs)
         if model.stop_training:
             break
@@ -161,8 +173,10 @@ def _steps(
 class _Evaluation:
     """The validation after an epoch."""
 
-    def __init__(self, model: Any, data: Any, arguments: dict[str, Any], selection: Selection, callbacks: Any) -> None:
-        self._model, self._data, self._callbacks = model, data, callbacks
+    def __init__(
+        self, model: Any, data: Any, arguments: dict[str, Any], selection: Selection, callbacks: Any, watcher: Watcher
+    ) -> None:
+        self._model, self._data, self._callbacks, self._watcher = model, data, callbacks, watcher
         self._arguments, self._selection = arguments, selection
         self._batch_size = arguments.get("validation_batch_size") or arguments.get("batch_size") or 32
         self._steps = arguments.get("validation_steps")
@@ -192,6 +206,7 @@ class _Evaluation:
             Program(model.test_step, feed.spec, jit_compile=model.jit_compile),
             asked=Plan.EPOCH if self._selection.most_steps else self._selection.plan,
             most_steps=self._selection.most_steps,
+            is_ending=self._watcher.poll,
         )
         logs = _steps(
             self._runner,

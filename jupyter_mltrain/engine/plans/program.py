@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 from keras import tree
 
+_SECONDS_BETWEEN_LOOKS = 0.05
 _one_at_a_time = threading.Lock()
 
 
@@ -20,6 +21,7 @@ class Program:
 
     Attributes:
         most_steps: of one call: 1 where the logs have no fixed shape, else None.
+        num_operations: of the step's graph.
         compile_seconds: about what XLA will need for it; both grow with the step's graph.
     """
 
@@ -35,6 +37,7 @@ class Program:
         traced = tf.function(step, autograph=False, jit_compile=jit_compile or None)
         self._step = traced.get_concrete_function(spec)
         self.compile_seconds = 0.3 + 2.5 * (perf_counter() - started)  # 1.5 to 6 times the trace (measured)
+        self.num_operations = len(self._step.graph.get_operations())
         self._logs = self._step.structured_outputs
         is_fixed = all(log.shape.is_fully_defined() for log in tree.flatten(self._logs))
         self.most_steps = None if is_fixed else 1
@@ -102,9 +105,10 @@ class Compilation:
         self._thread = threading.Thread(target=self._compile, args=(data,), name="mltrain-xla")
         self._thread.start()
 
-    def wait(self) -> None:
-        """Wait until it is compiled or has failed."""
-        self._thread.join()
+    def wait(self, is_ending: Callable[[], bool]) -> None:
+        """Wait until it is compiled or has failed, or the training is to end."""
+        while self._thread.is_alive() and not is_ending():
+            self._thread.join(_SECONDS_BETWEEN_LOOKS)
 
     def run(self, data: Any, first: int, num_steps: int) -> Any:
         """Do steps as `Program.block` does."""

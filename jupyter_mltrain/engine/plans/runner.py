@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum, auto
 from time import perf_counter
 from typing import Any
@@ -15,6 +16,7 @@ _SECONDS_OF_A_TRIAL = 0.05
 _MOST_STEPS_OF_BLOCK_PLAN = 64
 _WORTH_TRYING = 0.5  # seconds of training left, below which nothing is compiled
 _GAIN_THAT_COUNTS = 0.95
+_BOUND_BY_ARITHMETIC = 50e-6  # seconds for each operation of a step; small models take 1 to 12 (measured), and XLA pays there
 
 
 class _Stage(Enum):
@@ -34,18 +36,21 @@ class Runner:
         failure: why XLA could not compile them, or None.
     """
 
-    def __init__(self, program: Program, *, asked: Plan, most_steps: int | None = None) -> None:
+    def __init__(
+        self, program: Program, *, asked: Plan, most_steps: int | None = None, is_ending: Callable[[], bool] = lambda: False
+    ) -> None:
         """Take what was asked for.
 
         Args:
             program: the steps.
             asked: `block`, `epoch`, `epoch-xla` or `auto`.
             most_steps: of one call; None for as many as time allows.
+            is_ending: asked while a compilation is waited for.
         """
         limits = [limit for limit in (most_steps, program.most_steps) if limit]
         if asked is Plan.BLOCK:
             limits.append(_MOST_STEPS_OF_BLOCK_PLAN)
-        self.program, self.asked = program, asked
+        self.program, self.asked, self.is_ending = program, asked, is_ending
         self.most_steps: int | None = min(limits, default=None)
         self.plan = Plan.BLOCK if limits else Plan.EPOCH
         self.switched_at: int | None = None
@@ -161,7 +166,7 @@ class _Lane:
             self._compilation = self._program.compiled(piece.data)
             self.stage = _Stage.COMPILING
             if self._runner.asked is Plan.EPOCH_XLA:
-                self._compilation.wait()
+                self._compilation.wait(self._runner.is_ending)
         if self.stage is _Stage.COMPILING and self._compilation and self._compilation.seconds is not None:
             self.failure = self._compilation.failure
             fixed = _Stage.XLA if self._runner.asked is Plan.EPOCH_XLA else _Stage.TRIAL
@@ -170,6 +175,8 @@ class _Lane:
     def _pays(self, steps_left: float) -> bool:
         if self._runner.asked is Plan.EPOCH_XLA:
             return True
+        if self.loop.best > _BOUND_BY_ARITHMETIC * self._program.num_operations:
+            return False
         return self.loop.best * steps_left > max(_WORTH_TRYING, 2 * self._program.compile_seconds)
 
     def _most(self, speed: _Speed, left: int | None) -> int:
