@@ -65,7 +65,11 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
     callbacks = keras.callbacks.CallbackList(
         arguments["callbacks"], add_history=True, add_progbar=False, verbose=0, epochs=epochs, steps=feed.num_steps, model=model
     )
-    evaluation = _Evaluation(model, validation, arguments, selection, callbacks, watcher) if validation is not None else None
+    evaluation = (
+        _Evaluation(model, validation, arguments, selection, callbacks=callbacks, watcher=watcher)
+        if validation is not None
+        else None
+    )
     runner: Runner | None = None
     _build(model, feed)
     model.stop_training = False
@@ -174,7 +178,7 @@ class _Evaluation:
     """The validation after an epoch."""
 
     def __init__(
-        self, model: Any, data: Any, arguments: dict[str, Any], selection: Selection, callbacks: Any, watcher: Watcher
+        self, model: Any, data: Any, arguments: dict[str, Any], selection: Selection, *, callbacks: Any, watcher: Watcher
     ) -> None:
         self._model, self._data, self._callbacks, self._watcher = model, data, callbacks, watcher
         self._arguments, self._selection = arguments, selection
