@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cached_property, partial
 from time import perf_counter
 from typing import Any
 
 import tensorflow as tf
 from keras import tree
+
+from jupyter_mltrain.engine.plans import lowering
 
 _SECONDS_BETWEEN_LOOKS = 0.05
 _one_at_a_time = threading.Lock()
@@ -17,7 +20,8 @@ _one_at_a_time = threading.Lock()
 class Program:
     """The loop over the steps of a model, for batches of one structure.
 
-    The step is traced once, by the first call; the loop and its compiled form contain that trace.
+    The step is traced once, at the start; the loop and its compiled form contain that trace, but where XLA needs other
+    operations to be fast.
 
     Attributes:
         most_steps: of one call: 1 where the logs have no fixed shape, else None.
@@ -34,14 +38,14 @@ class Program:
             jit_compile: Keras's setting for the single step.
         """
         started = perf_counter()
-        traced = tf.function(step, autograph=False, jit_compile=jit_compile or None)
-        self._step = traced.get_concrete_function(spec)
+        self._python_step, self._spec = step, spec
+        self._step = tf.function(step, autograph=False, jit_compile=jit_compile or None).get_concrete_function(spec)
         self.compile_seconds = 0.3 + 2.5 * (perf_counter() - started)  # 1.5 to 6 times the trace (measured)
         self.num_operations = len(self._step.graph.get_operations())
         self._logs = self._step.structured_outputs
         is_fixed = all(log.shape.is_fully_defined() for log in tree.flatten(self._logs))
         self.most_steps = None if is_fixed else 1
-        self._block = tf.function(self._over_block, autograph=False, reduce_retracing=True)
+        self._block = tf.function(partial(self._over_block, self._step), autograph=False, reduce_retracing=True)
         self._stream = tf.function(self._over_stream, autograph=False, reduce_retracing=True)
         self._compiled: dict[Any, Compilation] = {}
 
@@ -58,15 +62,22 @@ class Program:
         """Return the compilation of `block` for data of this shape; the first call begins it in a thread of its own."""
         shapes = tuple(tuple(part.shape) for part in tree.flatten(data))
         if shapes not in self._compiled:
-            self._compiled[shapes] = Compilation(self._over_block, data)
+            self._compiled[shapes] = Compilation(partial(self._over_block, self._step_for_xla), data)
         return self._compiled[shapes]
+
+    @cached_property
+    def _step_for_xla(self) -> Any:
+        if not lowering.pays_for(self._step.graph):
+            return self._step
+        with lowering.lowered():
+            return tf.function(self._python_step, autograph=False).get_concrete_function(self._spec)
 
     def _no_logs(self) -> Any:
         return tree.map_structure(lambda log: tf.zeros(log.shape, log.dtype), self._logs)
 
-    def _over_block(self, data: Any, first: Any, num_steps: Any) -> Any:
+    def _over_block(self, step: Any, data: Any, first: Any, num_steps: Any) -> Any:
         def one(index: Any, _logs: Any) -> Any:
-            return index + 1, self._step(tree.map_structure(lambda part: part[index], data))
+            return index + 1, step(tree.map_structure(lambda part: part[index], data))
 
         end = first + num_steps
         return tf.while_loop(lambda index, _logs: index < end, one, (first, self._no_logs()))[1]

@@ -1,0 +1,76 @@
+"""The lowered forms give TensorFlow's own values and gradients."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from jupyter_mltrain.engine.plans.lowering import lowered, pays_for
+
+IMAGES = np.random.default_rng(0).normal(size=(3, 9, 8, 2)).astype("float32")
+ROWS = np.random.default_rng(1).normal(size=(3, 11, 2)).astype("float32")
+
+
+def values_and_gradients(layer, x):
+    @tf.function
+    def call(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            loss = tf.reduce_sum(y * tf.sin(tf.cast(tf.reshape(tf.range(tf.size(y)), tf.shape(y)), tf.float32)))
+        return y, tape.gradient(loss, [x, *layer.trainable_weights])
+
+    return call(tf.constant(x)), call.get_concrete_function(tf.TensorSpec(x.shape)).graph
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (keras.layers.Conv2D(4, 3), IMAGES),
+        (keras.layers.Conv2D(4, (2, 3), strides=(2, 1), padding="same"), IMAGES),
+        (keras.layers.Conv2D(4, 4, strides=3, padding="same", use_bias=False), IMAGES),
+        (keras.layers.Conv1D(4, 3, strides=2, padding="same"), ROWS),
+        (keras.layers.MaxPooling2D(), IMAGES),
+        (keras.layers.MaxPooling2D((3, 2)), IMAGES),
+        (keras.layers.MaxPooling1D(4), ROWS),
+    ],
+    ids=lambda value: f"{value.name}" if isinstance(value, keras.Layer) else "",
+)
+def test_values_and_gradients_are_tensorflows_own(layer, x):
+    layer.build(x.shape)
+    (y, gradients), graph = values_and_gradients(layer, x)
+    assert pays_for(graph) or x is ROWS
+    with lowered():
+        (lowered_y, lowered_gradients), lowered_graph = values_and_gradients(layer, x)
+    assert not pays_for(lowered_graph)
+    np.testing.assert_allclose(lowered_y, y, atol=1e-5)
+    for ours, theirs in zip(lowered_gradients, gradients, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2D(4, 3, dilation_rate=2),
+        keras.layers.Conv2D(4, 3, groups=2),
+        keras.layers.MaxPooling2D(3, strides=2),
+        keras.layers.MaxPooling2D(2, padding="same"),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_what_has_no_lowered_form_stays(layer):
+    layer.build(IMAGES.shape)
+    (y, _), _ = values_and_gradients(layer, IMAGES)
+    with lowered():
+        (same, _), _ = values_and_gradients(layer, IMAGES)
+    np.testing.assert_array_equal(same, y)
+
+
+def test_the_gradient_of_equal_maxima_goes_to_the_first_as_in_tensorflow():
+    layer, x = keras.layers.MaxPooling2D(), np.ones((1, 4, 4, 1), "float32")
+    (_, gradients), _ = values_and_gradients(layer, x)
+    with lowered():
+        (_, lowered_gradients), _ = values_and_gradients(layer, x)
+    np.testing.assert_allclose(lowered_gradients[0], gradients[0])
