@@ -10,11 +10,10 @@ import keras
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 from keras.src.trainers.data_adapters.data_adapter_utils import unpack_x_y_sample_weight
 
-from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine.plans.feed import Arrays, Feed, Order, Pipeline, Stream
 from jupyter_mltrain.engine.plans.memory import free_memory, num_bytes
 from jupyter_mltrain.engine.plans.order import epoch_order, order_within_batches
-from jupyter_mltrain.engine.plans.program import Program
+from jupyter_mltrain.engine.plans.program import Program, tracing
 from jupyter_mltrain.engine.plans.runner import Runner
 from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset, overrides
 
@@ -77,7 +76,8 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
     epoch_logs: Any = None
     for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, epochs):
         model.reset_metrics()
-        callbacks.on_epoch_begin(epoch)
+        with tracing:
+            callbacks.on_epoch_begin(epoch)
         # The step is traced after the callbacks' first words: one of them may have changed what is traced.
         runner = runner or Runner(
             Program(model.train_step, feed.spec, jit_compile=model.jit_compile),
@@ -99,7 +99,8 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         if evaluation and _is_due(epoch, arguments.get("validation_freq", 1)):
             epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs - epoch - 1).items()}
         watcher.on_plan(runner)
-        callbacks.on_epoch_end(epoch, epoch_logs)
+        with tracing:
+            callbacks.on_epoch_end(epoch, epoch_logs)
         if model.stop_training:
             break
     if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
@@ -198,20 +199,17 @@ class _Evaluation:
         if feed is None:
             x, y, sample_weight = self._data
             size = {} if not are_arrays(*self._data) else {"batch_size": self._batch_size}
-            return dict(
-                model.evaluate(
-                    x, y, sample_weight=sample_weight, steps=self._steps, callbacks=callbacks, return_dict=True, verbose=0, **size
-                )
-            )
+            options = {"steps": self._steps, "callbacks": callbacks, "return_dict": True, "verbose": 0}
+            with tracing:
+                return dict(model.evaluate(x, y, sample_weight=sample_weight, **options, **size))
         model.stop_evaluating = False
         callbacks.on_test_begin()
         model.reset_metrics()
-        self._runner = self._runner or Runner(
-            Program(model.test_step, feed.spec, jit_compile=model.jit_compile),
-            asked=Plan.EPOCH if self._selection.most_steps else self._selection.plan,
-            most_steps=self._selection.most_steps,
-            is_ending=self._watcher.poll,
-        )
+        if self._runner is None:
+            with tracing:
+                program = Program(model.test_step, feed.spec, jit_compile=model.jit_compile)
+            asked, most_steps = self._selection.plan, self._selection.most_steps
+            self._runner = Runner(program, asked=asked, most_steps=most_steps, is_ending=self._watcher.poll)
         logs = _steps(
             self._runner,
             feed,

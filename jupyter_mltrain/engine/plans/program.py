@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import cached_property, partial
+from contextlib import nullcontext
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -16,12 +17,14 @@ from jupyter_mltrain.engine.plans import lowering
 _SECONDS_BETWEEN_LOOKS = 0.05
 _one_at_a_time = threading.Lock()
 
+tracing = threading.Lock()
+"""Held while a model's step is traced beside the training, and by whoever else may run the model's Python code meanwhile."""
+
 
 class Program:
     """The loop over the steps of a model, for batches of one structure.
 
-    The step is traced once, at the start; the loop and its compiled form contain that trace, but where XLA needs other
-    operations to be fast.
+    The step is traced at the start, and again for XLA where that needs a fixed batch size or other operations.
 
     Attributes:
         most_steps: of one call: 1 where the logs have no fixed shape, else None.
@@ -47,7 +50,6 @@ class Program:
         self.most_steps = None if is_fixed else 1
         self._block = tf.function(partial(self._over_block, self._step), autograph=False, reduce_retracing=True)
         self._stream = tf.function(self._over_stream, autograph=False, reduce_retracing=True)
-        self._compiled: dict[Any, Compilation] = {}
 
     def block(self, data: Any, first: int, num_steps: int) -> Any:
         """Do steps on the batches from `first` on; return the last step's logs, as tensors."""
@@ -59,18 +61,17 @@ class Program:
         return logs, int(done)
 
     def compiled(self, data: Any) -> Compilation:
-        """Return the compilation of `block` for data of this shape; the first call begins it in a thread of its own."""
-        shapes = tuple(tuple(part.shape) for part in tree.flatten(data))
-        if shapes not in self._compiled:
-            self._compiled[shapes] = Compilation(partial(self._over_block, self._step_for_xla), data)
-        return self._compiled[shapes]
+        """Begin to compile `block` for data of this shape, in a thread of its own."""
+        return Compilation(self._block_for_xla, data)
 
-    @cached_property
-    def _step_for_xla(self) -> Any:
-        if not lowering.pays_for(self._step.graph):
-            return self._step
-        with lowering.lowered():
-            return tf.function(self._python_step, autograph=False).get_concrete_function(self._spec)
+    def _block_for_xla(self, data: Any) -> Callable[..., Any]:
+        """Return the loop with a step that XLA compiles well: of a fixed batch size, without what it is slow at."""
+        spec = tree.map_structure(lambda part: tf.TensorSpec(part.shape[1:], part.dtype), data)
+        needs_lowering = lowering.pays_for(self._step.graph)
+        if spec == self._spec and not needs_lowering:
+            return partial(self._over_block, self._step)
+        with lowering.lowered() if needs_lowering else nullcontext():
+            return partial(self._over_block, tf.function(self._python_step, autograph=False).get_concrete_function(spec))
 
     def _no_logs(self) -> Any:
         return tree.map_structure(lambda log: tf.zeros(log.shape, log.dtype), self._logs)
@@ -102,18 +103,21 @@ class Compilation:
 
     Attributes:
         failure: why there is no program; None while and when there is one.
-        seconds: what it took, None until then.
+        is_over: whether it is compiled or has failed.
     """
 
-    def __init__(self, over_block: Callable[..., Any], data: Any) -> None:
-        """Begin."""
-        spec = tree.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), data)
-        count = tf.TensorSpec((), tf.int32)
-        self._traced = tf.function(over_block, autograph=False, jit_compile=True)
+    def __init__(self, block: Callable[[Any], Callable[..., Any]], data: Any) -> None:
+        """Begin.
+
+        Args:
+            block: returns the loop to compile for data of that shape; traces the model's step if it must.
+            data: of a block.
+        """
         self.failure: str | None = None
-        self.seconds: float | None = None
-        self._function = self._traced.get_concrete_function(spec, count, count)
-        self._thread = threading.Thread(target=self._compile, args=(data,), name="mltrain-xla")
+        self.is_over = False
+        # Without a device of its own TensorFlow would compile for the first GPU, even under `--strategy cpu`.
+        self._device = tf.zeros(()).device
+        self._thread = threading.Thread(target=self._compile, args=(block, data), name="mltrain-xla")
         self._thread.start()
 
     def wait(self, is_ending: Callable[[], bool]) -> None:
@@ -125,17 +129,25 @@ class Compilation:
         """Do steps as `Program.block` does."""
         return self._function(data, tf.constant(first), tf.constant(num_steps))
 
-    def _compile(self, data: Any) -> None:
+    def _compile(self, block: Callable[[Any], Callable[..., Any]], data: Any) -> None:
         with _one_at_a_time:
-            started = perf_counter()
             try:
-                arguments = [*tf.nest.flatten(data), tf.constant(0), tf.constant(0)]
-                stand_ins = self._stand_ins()
-                handles = [getattr(each, "handle", each) for each in stand_ins]
-                self._function._call_flat(arguments, captured_inputs=handles)  # noqa: SLF001
+                with tf.device(self._device):
+                    self._trace_and_compile(block, data)
             except Exception as error:  # noqa: BLE001 - whatever XLA cannot do, the loop can
                 self.failure = str(error).strip().partition("\n")[0][:300]
-            self.seconds = perf_counter() - started
+            self.is_over = True
+
+    def _trace_and_compile(self, block: Callable[[Any], Callable[..., Any]], data: Any) -> None:
+        spec = tree.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), data)
+        count = tf.TensorSpec((), tf.int32)
+        with tracing:
+            self._traced = tf.function(block(data), autograph=False, jit_compile=True)
+            self._function = self._traced.get_concrete_function(spec, count, count)
+        stand_ins = self._stand_ins()
+        handles = [getattr(each, "handle", each) for each in stand_ins]
+        arguments = [*tf.nest.flatten(data), tf.constant(0), tf.constant(0)]
+        self._function._call_flat(arguments, captured_inputs=handles)  # noqa: SLF001
 
     def _stand_ins(self) -> list[Any]:
         variables = {id(variable.handle): variable for variable in self._function.graph.variables}
