@@ -159,25 +159,32 @@ class Pipeline:
             goes_on: whether with `steps_per_epoch` an epoch goes on where the last one ended.
         """
         adapter = TFDatasetAdapter(dataset, class_weight=class_weight)
-        self._dataset = adapter.get_tf_dataset()
+        self._dataset, self._length = adapter.get_tf_dataset(), adapter.num_batches
         self._steps_per_epoch, self._goes_on = steps_per_epoch, goes_on and steps_per_epoch is not None
         self._iterator: Any = None
-        self.num_steps = steps_per_epoch or adapter.num_batches
+        self._num_passed = 0  # batches of the iterator
+        self.num_steps = steps_per_epoch or self._length
         self.spec = self._dataset.element_spec
 
     def epoch(self, number: int) -> Iterator[Stream]:  # noqa: ARG002 - the pipeline brings its own order
         """Yield the epoch's iterator."""
         if self._iterator is None or not self._goes_on:
-            self._iterator = iter(self._dataset)
+            self._restart()
         yield Stream(self._iterator, self.num_steps)
 
-    def ended(self, num_steps: int) -> None:
-        """Take note that the data ended after so many steps of an epoch."""
-        self._iterator = None
-        if self._steps_per_epoch is not None:
+    def passed(self, num_steps: int) -> None:
+        """Take note that an epoch had so many steps."""
+        self._num_passed += num_steps
+        if self._steps_per_epoch and num_steps < self._steps_per_epoch:
             warnings.warn(
                 f"expected data for {self._steps_per_epoch} steps an epoch, received {num_steps} before they ended: "
                 "repeat the dataset, or lower steps_per_epoch",
                 stacklevel=2,
             )
+            self._iterator = None
+        elif self._length and self._num_passed >= self._length:
+            self._restart()  # as Keras does: a pipeline that shuffles anew for every iterator so keeps the orders it has there
         self.num_steps = self._steps_per_epoch or num_steps
+
+    def _restart(self) -> None:
+        self._iterator, self._num_passed = iter(self._dataset), 0

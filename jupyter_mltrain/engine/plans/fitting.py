@@ -10,7 +10,7 @@ import keras
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split
 from keras.src.trainers.data_adapters.data_adapter_utils import unpack_x_y_sample_weight
 
-from jupyter_mltrain.engine.plans.feed import Arrays, Feed, Order, Pipeline, Stream
+from jupyter_mltrain.engine.plans.feed import Arrays, Feed, Order, Pipeline
 from jupyter_mltrain.engine.plans.memory import free_memory, num_bytes
 from jupyter_mltrain.engine.plans.order import epoch_order, order_within_batches
 from jupyter_mltrain.engine.plans.program import Program, tracing
@@ -170,8 +170,8 @@ def _steps(
             end(step - 1, logs)
             if is_ending():
                 return logs
-        if isinstance(piece, Stream) and first != piece.num_steps and isinstance(feed, Pipeline):
-            feed.ended(first)
+        if isinstance(feed, Pipeline):
+            feed.passed(first)
     return logs
 
 

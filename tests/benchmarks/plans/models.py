@@ -1,8 +1,7 @@
 """The models of the table: each function gives a new compiled model and the arguments of its `fit`, the data made from a seed.
 
 Every function takes how many rows to train on. Batches have 32 rows. What varies (epochs, callbacks) is left to the caller.
-The pipelines shuffle themselves (Keras would warn that it does not), into the same order every epoch: Keras begins a pipeline
-twice for each epoch, so that of one that shuffles anew it trains on every second order.
+The pipelines shuffle themselves (Keras would warn that it does not), anew for every epoch.
 """
 
 from __future__ import annotations
@@ -250,7 +249,7 @@ def _people(num_rows: int, *, seed: int = _SEED) -> Any:
 
 
 def _shuffled(rows: Any, num_rows: int) -> Any:
-    return rows.shuffle(num_rows, seed=_SEED, reshuffle_each_iteration=False).batch(BATCH_SIZE)
+    return rows.shuffle(num_rows, seed=_SEED).batch(BATCH_SIZE)
 
 
 def _noisy(score: Any, rng: np.random.Generator) -> Any:

@@ -214,6 +214,18 @@ def test_a_dataset_of_unknown_length_that_ends():
     assert int(ours.optimizer.iterations) == 30
 
 
+@pytest.mark.parametrize("steps", [None, 4, 11])
+def test_a_dataset_that_shuffles_anew_keeps_the_orders_it_has_in_keras(steps):
+    def history(fit):
+        tf.random.set_seed(1)
+        dataset = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(333, seed=2).batch(32)
+        return fit(dataset.repeat() if steps == 4 else dataset)
+
+    expected = history(lambda data: classifier().fit(data, epochs=4, steps_per_epoch=steps, verbose=0).history)
+    ours = history(lambda data: trained(classifier(), Plan.AUTO, x=data, y=None, epochs=4, steps_per_epoch=steps)[0])
+    assert ours["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+
+
 def test_a_dataset_with_too_few_batches_for_an_epoch_says_so():
     dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(32)
     with pytest.warns(UserWarning, match="expected data for 20 steps an epoch, received 11"):

@@ -13,7 +13,6 @@ from tests.benchmarks.plans.models import cases
 NUM_ROWS = 200  # six batches and a ragged one
 CASES = {case.name: case for case in cases([NUM_ROWS])}
 PIPELINES = ("tf.data with augmentation", "FeatureSpace")
-NOT_COMPILED = ("LSTM", "GRU")  # XLA must know the batch size for their gradients, and the ragged batch leaves it open
 ALL = [(name, plan) for name in CASES for plan in (Plan.EPOCH, Plan.EPOCH_XLA, Plan.AUTO)]
 COMPARABLE = [(name, plan) for name, plan in ALL if not (CASES[name].draws and plan is Plan.EPOCH_XLA)]  # XLA draws others
 
@@ -38,4 +37,4 @@ def plans_in_use(name, asked):
         return [Plan.BLOCK]
     if asked is Plan.AUTO:
         return [Plan.EPOCH, Plan.EPOCH_XLA]
-    return [Plan.EPOCH if name in NOT_COMPILED else asked]
+    return [asked]
