@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.run import Run
-from jupyter_mltrain.domain.spec import CellOutcome, LearningRateSchedule, Plan, Precision, TrainSpec, chosen
+from jupyter_mltrain.domain.spec import Auto, CellOutcome, LearningRateSchedule, Plan, Precision, TrainSpec, chosen
 
 
 def train(
@@ -25,8 +25,8 @@ def train(
     class_weight: Any = None,
     shuffle: bool | None = None,
     epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
+    batch_size: int | Auto | None = None,
+    learning_rate: float | Auto | None = None,
     lr_schedule: str | None = None,
     optimizer: str | None = None,
     weight_decay: float | None = None,
@@ -66,8 +66,8 @@ def train(
         class_weight: class number to weight.
         shuffle: whether to shuffle arrays before each epoch; Keras's own choice if left out.
         epochs: passes over the data.
-        batch_size: rows a step; 32 if nothing says otherwise.
-        learning_rate: above 0.
+        batch_size: rows a step; 32 if nothing says otherwise; `auto` measures which is the fastest.
+        learning_rate: above 0; `auto` finds one by a range test.
         lr_schedule: `cosine`, `linear` or `exponential`: how the rate falls over the whole training.
         optimizer: Keras's name; `adam` if nothing says otherwise.
         weight_decay: decoupled weight decay of the optimizer.

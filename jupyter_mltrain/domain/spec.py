@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from jupyter_mltrain.domain.errors import OptionError
 
@@ -14,6 +14,10 @@ _STRATEGY = re.compile(r"auto|cpu|gpu(:\d+)?|mirrored")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DATA = ("data", "validation_data", "sample_weight")
 _Choice = TypeVar("_Choice", bound=StrEnum)
+
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+"""For a batch size or a learning rate: found by trying, before the first step."""
 
 
 class Precision(StrEnum):
@@ -82,8 +86,8 @@ class TrainSpec:
     # training
     model: str | None = None
     epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
+    batch_size: int | Auto | None = None
+    learning_rate: float | Auto | None = None
     lr_schedule: LearningRateSchedule | None = None
     optimizer: str | None = None
     weight_decay: float | None = None
@@ -123,11 +127,12 @@ class TrainSpec:
             raise OptionError(
                 f"expected --strategy auto, cpu, gpu, gpu:N or mirrored, received {self.strategy!r}: %devices lists what there is"
             )
+        self._check_auto()
         self._check_at_least(1, "epochs", "batch_size", "steps_per_epoch", "validation_steps", "early_stop")
         self._check_at_least(0, "initial_epoch", "seed", "weight_decay", "momentum", "l2")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise OptionError(f"expected --dropout of at least 0 and below 1, received {self.dropout}: 0.5 is a common start")
-        if self.learning_rate is not None and not self.learning_rate > 0:
+        if self.fixed_learning_rate is not None and not self.fixed_learning_rate > 0:
             raise OptionError(f"expected --lr above 0, received {self.learning_rate}: 0.001 is a common start")
         if self.validation_split is not None and not 0 < self.validation_split < 1:
             raise OptionError(
@@ -136,10 +141,25 @@ class TrainSpec:
         if self.validation_split is not None and self.validation_data is not None:
             raise OptionError("expected --val or --validation-split, received both: leave one out")
 
+    @property
+    def fixed_learning_rate(self) -> float | None:
+        """The learning rate that was given as a number; None where it is to be found, or was not given."""
+        return None if self.learning_rate == AUTO else self.learning_rate
+
+    def _check_auto(self) -> None:
+        for option, value in (("--lr", self.learning_rate), ("--batch-size", self.batch_size)):
+            if isinstance(value, str) and value != AUTO:
+                raise OptionError(f"expected {option} auto or a number, received {value!r}: leave it out for the default")
+            if value == AUTO and self.lr_schedule is not None:
+                raise OptionError(
+                    f"expected {option} auto or --lr-schedule, received both: find the one first, then give it as a number "
+                    "with the schedule"
+                )
+
     def _check_at_least(self, lowest: int, *names: str) -> None:
         for name in names:
             value = getattr(self, name)
-            if value is not None and not value >= lowest:
+            if value is not None and value != AUTO and not value >= lowest:
                 option = "--" + name.replace("_", "-")
                 raise OptionError(f"expected {option} of at least {lowest}, received {value}: leave it out for the default")
 

@@ -41,8 +41,8 @@ def apply(model: Any, spec: TrainSpec, arguments: dict[str, Any]) -> list[str]:
         said.append(f"Compiled with {type(optimizer).__name__}, {objective.name}, metrics {names or 'none'}: {objective.reason}.")
     elif spec.optimizer or spec.loss or spec.metrics or spec.lr_schedule or spec.momentum or spec.weight_decay:
         said.append(_recompile(model, spec, arguments))
-    elif spec.learning_rate is not None:
-        said.append(_set_learning_rate(model.optimizer, spec.learning_rate))
+    elif spec.fixed_learning_rate is not None:
+        said.append(_set_learning_rate(model.optimizer, spec.fixed_learning_rate))
     return said
 
 
@@ -126,11 +126,11 @@ def _optimizer(spec: TrainSpec, name: Any, arguments: dict[str, Any]) -> Any:
         settings["weight_decay"] = spec.weight_decay
     if spec.momentum is not None:
         settings["momentum"] = spec.momentum
-    if spec.learning_rate is not None:
-        settings["learning_rate"] = spec.learning_rate
+    if spec.fixed_learning_rate is not None:
+        settings["learning_rate"] = spec.fixed_learning_rate
     blank = name if isinstance(name, keras.optimizers.Optimizer) else _known("--optimizer", name, "optimizers", name)
     if spec.lr_schedule is not None:
-        start = spec.learning_rate or float(keras.ops.convert_to_numpy(blank.learning_rate))
+        start = spec.fixed_learning_rate or float(keras.ops.convert_to_numpy(blank.learning_rate))
         settings["learning_rate"] = _schedule(spec.lr_schedule, start, _total_steps(arguments))
     try:
         return type(blank).from_config({**blank.get_config(), **settings})
@@ -197,8 +197,8 @@ def _recompile(model: Any, spec: TrainSpec, arguments: dict[str, Any]) -> str:
     optimizer = old
     if spec.optimizer or spec.lr_schedule or spec.momentum or spec.weight_decay:
         optimizer = _optimizer(spec, spec.optimizer or old, arguments)
-    elif spec.learning_rate is not None:
-        _set_learning_rate(old, spec.learning_rate)
+    elif spec.fixed_learning_rate is not None:
+        _set_learning_rate(old, spec.fixed_learning_rate)
     loss = _objective(model, spec, arguments.get("x"), arguments.get("y")).loss if spec.loss else model.loss
     model.compile(
         optimizer=optimizer,
@@ -212,7 +212,7 @@ def _recompile(model: Any, spec: TrainSpec, arguments: dict[str, Any]) -> str:
         option
         for option, value in {
             "--optimizer": spec.optimizer,
-            "--lr": spec.learning_rate,
+            "--lr": spec.fixed_learning_rate,
             "--lr-schedule": spec.lr_schedule,
             "--momentum": spec.momentum,
             "--weight-decay": spec.weight_decay,

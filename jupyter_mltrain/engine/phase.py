@@ -11,7 +11,7 @@ import keras
 
 from jupyter_mltrain.domain.errors import DataError, DeviceError, OptionError
 from jupyter_mltrain.domain.events import FactsKnown
-from jupyter_mltrain.domain.spec import Cell, Plan, TrainSpec
+from jupyter_mltrain.domain.spec import AUTO, Cell, Plan, TrainSpec
 from jupyter_mltrain.engine import compiling, data, mirrored
 from jupyter_mltrain.engine.plans import fitting
 from jupyter_mltrain.engine.plans import selection as selecting
@@ -25,7 +25,7 @@ _EVALUATED = ("validation_data", "sample_weight", "class_weight")
 def arguments(spec: TrainSpec, cell: Cell, model: Any, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments for `fit`: the cell's own, with what the line says over them, and what was overridden."""
     merged, overridden = dict(given), []
-    from_line = {name: getattr(spec, name) for name in _PLAIN if getattr(spec, name) is not None}
+    from_line = {name: getattr(spec, name) for name in _PLAIN if getattr(spec, name) not in (None, AUTO)}
     for name in _EVALUATED:
         if getattr(spec, name) is not None:
             from_line[name] = value_of(cell, getattr(spec, name), name)

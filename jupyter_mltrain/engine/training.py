@@ -15,6 +15,7 @@ from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, Notice
 from jupyter_mltrain.domain.run import Epoch, RunStatus, TrainingOutcome, TrainingResult
 from jupyter_mltrain.domain.spec import Cell, CellOutcome, TrainSpec
 from jupyter_mltrain.engine import phase
+from jupyter_mltrain.engine.auto import Auto
 from jupyter_mltrain.engine.board import Board
 from jupyter_mltrain.engine.capture import captured
 from jupyter_mltrain.engine.facts import hyperparams, model_facts, model_name, num_params
@@ -47,6 +48,7 @@ class Training:
         self._said: list[str] = []
         self._data: dict[str, Any] = {}
         self._phases: list[dict[str, Any]] = []
+        self._auto = Auto(spec, scope, state)
         self._started: float | None = None
         self._ended = 0.0
 
@@ -89,6 +91,8 @@ class Training:
         with self._interrupts.deferred():
             merged, overridden = phase.arguments(self._spec, self._cell, model, given)
             for text in overridden + phase.prepare(model, merged, self._spec):
+                self._say(text)
+            for text in self._auto.settle(model, merged):
                 self._say(text)
             self._model = model
             self._before_fit(model, merged)

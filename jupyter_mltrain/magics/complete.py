@@ -25,6 +25,8 @@ _KNOWN = {
     "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
     "loss": ("cross-entropy", "mse", "mae"),
     "metrics": ("accuracy", "mae", "mse"),
+    "batch_size": ("auto",),
+    "learning_rate": ("auto",),
 }
 
 _KINDS = {

@@ -10,13 +10,19 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.spec import AUTO, Auto
 
 _VARIABLE = re.compile(r"\{([A-Za-z_]\w*)\}")
 _INVALID = re.compile(r"argument (?P<option>[^:]+): invalid (?P<kind>\w+)(?: value|): (?P<value>.*)", re.DOTALL)
 _WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _MISSING = "the following arguments are required: "
-_KINDS = {"int": "a whole number", "float": "a number"}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "int_or_auto": "a whole number or auto",
+    "float_or_auto": "a number or auto",
+}
 
 
 def parse(magic: Callable[..., Any], line: str, namespace: Mapping[str, Any]) -> argparse.Namespace:
@@ -60,6 +66,16 @@ def key_value(text: str) -> tuple[str, str]:
     if not key:
         raise OptionError(f"expected --tag KEY=VALUE or KEY, received {text!r}: give it a key")
     return key, value
+
+
+def int_or_auto(text: str) -> int | Auto:
+    """Return the number or `auto`; the type of `--batch-size`."""
+    return AUTO if text == AUTO else int(text)
+
+
+def float_or_auto(text: str) -> float | Auto:
+    """Return the number or `auto`; the type of `--lr`."""
+    return AUTO if text == AUTO else float(text)
 
 
 def flags(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:

@@ -10,14 +10,14 @@ from IPython.core.magic import cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, argument_group, kwds, magic_arguments
 
 from jupyter_mltrain.domain.errors import OptionError, did_you_mean
-from jupyter_mltrain.domain.events import Event, Notice
+from jupyter_mltrain.domain.events import Event, FactsKnown, Notice
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import LearningRateSchedule, Plan, Precision, TrainSpec, chosen
 from jupyter_mltrain.magics.cell import NotebookCell
 from jupyter_mltrain.magics.commands import SessionMagics
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.manual import Manual
-from jupyter_mltrain.magics.options import key_value
+from jupyter_mltrain.magics.options import float_or_auto, int_or_auto, key_value
 from jupyter_mltrain.services.home import project_settings
 
 _FIELDS = {field.name for field in fields(TrainSpec)}
@@ -44,8 +44,12 @@ class TrainMagics(SessionMagics):
     @argument_group("training")
     @argument("--model", metavar="NAME", help="which model, where the cell calls no fit and builds several or none")
     @argument("--epochs", type=int, metavar="N", help="passes over the data")
-    @argument("--batch-size", type=int, metavar="N", help="rows a step; 32 if nothing says otherwise")
-    @argument("--lr", dest="learning_rate", type=float, metavar="RATE", help="learning rate")
+    @argument(
+        "--batch-size", type=int_or_auto, metavar="N", help="rows a step; 32 if nothing says otherwise; auto measures the fastest"
+    )
+    @argument(
+        "--lr", dest="learning_rate", type=float_or_auto, metavar="RATE", help="learning rate; auto finds one by a range test"
+    )
     @argument("--lr-schedule", choices=[*map(str, LearningRateSchedule)], help="let the rate fall over the whole training")
     @argument("--optimizer", metavar="NAME", help="sgd, rmsprop, adam, adamw or any other of Keras; adam if nothing says")
     @argument("--momentum", type=float, metavar="M", help="of SGD and RMSprop")
@@ -122,15 +126,19 @@ class TrainMagics(SessionMagics):
     def _train(self, spec: TrainSpec, cell: NotebookCell) -> Run:
         from jupyter_mltrain.services.training import train
         from jupyter_mltrain.widgets.curves import CurvesPicture
+        from jupyter_mltrain.widgets.rate_picture import RatePicture
         from jupyter_mltrain.widgets.run_view import RunResult
         from jupyter_mltrain.widgets.train_view import TrainView
 
         notices: list[str] = []
+        range_tests: list[Any] = []
         with TrainView(spec.name or "run", live=self._settings.live) as view:
 
             def on_event(event: Event) -> None:
                 if isinstance(event, Notice):
                     notices.append(event.text)
+                elif isinstance(event, FactsKnown):
+                    range_tests[:] = event.facts.get("lr_range", range_tests)
                 view.on_event(event)
 
             run, value = train(self.session, spec, cell, on_event=on_event, control=view.control)
@@ -139,4 +147,5 @@ class TrainMagics(SessionMagics):
         show(RunResult(run, notices=tuple(notices)))
         if run.epochs:
             show(CurvesPicture((run,)))
+        show(*(RatePicture(test) for test in range_tests))
         return run

@@ -1,16 +1,14 @@
-"""The picture of the curves: a PNG, because it is the one chart that every front end shows, trusted or not."""
+"""The picture of the curves."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.widgets import facts, theme
-from jupyter_mltrain.widgets.picture import Picture, render
-from jupyter_mltrain.widgets.view import View
+from jupyter_mltrain.widgets.picture import Picture, PictureView, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +22,7 @@ _BEST_MARK: Mapping[str, Any] = {"linestyle": "", "marker": "o", "markersize": 6
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class CurvesPicture(View):
+class CurvesPicture(PictureView):
     """Loss and metrics by epoch, at most four, of one run or of several laid over each other.
 
     Training is solid, validation dashed; the best epoch is marked. What changes from one training to the next with the
@@ -44,28 +42,9 @@ class CurvesPicture(View):
         extent = theme.plural(len(self.runs[0].epochs), "epoch") if len(self.runs) == 1 else f"{len(self.runs)} runs"
         return theme.visible(f"curves of {', '.join(names)}: {extent}")
 
-    def html(self) -> str:
-        """Return the picture as an element that holds it whole."""
-        if not _panels(self.runs):
-            return f"<p>{self.text()}</p>"
-        picture = self.picture()
-        size = f'width="{picture.width}" height="{picture.height}"'
-        return f'<img src="data:image/png;base64,{_base64(picture)}" {size} alt="{theme.escape(self.text())}">'
-
-    def picture(self) -> Picture:
-        """Return the picture; an epoch at least must have a metric."""
-        return render(lambda: _draw(self.runs))
-
-    def _repr_mimebundle_(self, **_filters: object) -> Any:
-        if not _panels(self.runs):
-            return {"text/plain": self.text()}
-        picture = self.picture()
-        size = {"width": picture.width, "height": picture.height}
-        return {"text/plain": self.text(), "image/png": _base64(picture)}, {"image/png": size}
-
-
-def _base64(picture: Picture) -> str:
-    return base64.b64encode(picture.png).decode()
+    def picture(self) -> Picture | None:
+        """Return the picture, or None where no epoch has a metric."""
+        return render(lambda: _draw(self.runs)) if _panels(self.runs) else None
 
 
 def _panels(runs: Sequence[Run]) -> list[str]:

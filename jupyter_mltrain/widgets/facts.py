@@ -10,6 +10,9 @@ from jupyter_mltrain.widgets import theme
 
 VALIDATION = "val_"
 
+TRIED = ("lr_range", "batch_sizes")
+"""Facts on how a hyperparameter was found: measured, so that they differ from run to run."""
+
 
 def hyperparams(run: Run) -> dict[str, Any]:
     """Return what the training was done with, as far as it is known."""

@@ -1,16 +1,22 @@
-"""A figure as a small PNG that looks the same whatever the user has set in matplotlib, and leaves that as it is."""
+"""A figure as a small PNG that looks the same whatever the user has set in matplotlib, and leaves that as it is.
+
+A PNG, because it is the one chart that every front end shows, trusted or not.
+"""
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.widgets import theme
+from jupyter_mltrain.widgets.view import View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +58,35 @@ class Picture:
     png: bytes
     width: int
     height: int
+
+
+class PictureView(View):
+    """A view that is a picture, with its text for what cannot show one."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def picture(self) -> Picture | None:
+        """Return the picture; None where there is nothing to draw, and the text says so."""
+
+    def html(self) -> str:
+        """Return the picture as an element that holds it whole."""
+        picture = self.picture()
+        if picture is None:
+            return f"<p>{theme.escape(self.text())}</p>"
+        size = f'width="{picture.width}" height="{picture.height}"'
+        return f'<img src="data:image/png;base64,{_base64(picture)}" {size} alt="{theme.escape(self.text())}">'
+
+    def _repr_mimebundle_(self, **_filters: object) -> Any:
+        picture = self.picture()
+        if picture is None:
+            return {"text/plain": self.text()}
+        size = {"width": picture.width, "height": picture.height}
+        return {"text/plain": self.text(), "image/png": _base64(picture)}, {"image/png": size}
+
+
+def _base64(picture: Picture) -> str:
+    return base64.b64encode(picture.png).decode()
 
 
 def render(draw: Callable[[], Figure]) -> Picture:

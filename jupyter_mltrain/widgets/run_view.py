@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_mltrain.domain.run import Run, RunStatus
 from jupyter_mltrain.widgets import facts, theme
+from jupyter_mltrain.widgets.rate_picture import RatePicture
 from jupyter_mltrain.widgets.table import Cell, Fields, Table, Value
 from jupyter_mltrain.widgets.view import Findings, Line, Page, Section, Verbatim, View
 
@@ -16,7 +17,7 @@ _AFTERWARDS = {
     RunStatus.INTERRUPTED: "model, history and best weights are kept",
     RunStatus.DIED: "its process ended without a word, what it had recorded is kept",
 }
-_GROUPED = ("said", "hyperparams", "data", "model", "environment")  # facts that have a group of their own
+_GROUPED = ("said", "hyperparams", "data", "model", "environment", *facts.TRIED)  # facts that have a group of their own
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -57,6 +58,8 @@ class RunDetails(Page):
             _group("Notices", Findings(run.facts["said"]) if run.facts.get("said") else None),
             _group("Options", _fields(run.options)),
             _group("Hyperparameters", _fields(facts.hyperparams(run))),
+            _group("Learning-rate range test", *map(RatePicture, run.facts.get("lr_range", ()))),
+            _group("Batch sizes tried", _fields(run.facts.get("batch_sizes", {}))),
             _group("Data", _fields(run.facts.get("data", {}))),
             _group("Model", *_model(run.facts.get("model", {}))),
             *_environment(run),

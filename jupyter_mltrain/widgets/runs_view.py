@@ -95,7 +95,8 @@ def _differences(runs: Sequence[Run]) -> View:
 
 def _recorded(run: Run) -> Iterator[tuple[str, str]]:
     model = {name: value for name, value in run.facts.get("model", {}).items() if name != "summary"}
-    groups = {"options": run.options, **run.facts, "model": model, "hyperparams": facts.hyperparams(run), "tags": run.tags}
+    known = {name: value for name, value in run.facts.items() if name not in facts.TRIED}
+    groups = {"options": run.options, **known, "model": model, "hyperparams": facts.hyperparams(run), "tags": run.tags}
     if run.result:
         groups |= {"strategy": run.result.strategy, "precision": run.result.precision, "plan": run.result.plan}
     return facts.flatten(groups)

@@ -32,6 +32,8 @@ def types(notebook, text: str) -> set[str]:
         ("%runs list --status=co", ["%runs list --status=completed"]),
         ("%%train --str", ["%%train --strategy"]),
         ("%%train --lr-", ["%%train --lr-schedule"]),
+        ("%%train --lr a", ["%%train --lr auto"]),
+        ("%%train --batch-size=", ["%%train --batch-size=auto"]),
         ("%%train --no-s", ["%%train --no-shuffle"]),
         ("%%train digits --epochs 3 --lr-schedule ", [f"%%train digits --epochs 3 --lr-schedule {each}" for each in
                                                        ("cosine", "linear", "exponential")]),

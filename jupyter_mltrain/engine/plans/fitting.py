@@ -17,7 +17,7 @@ from jupyter_mltrain.engine.plans.program import Program, tracing
 from jupyter_mltrain.engine.plans.runner import Runner
 from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset, overrides
 
-_SHARE_OF_FREE_MEMORY = 0.25
+SHARE_OF_FREE_MEMORY = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         place: in the run.
         watcher: of the run.
     """
-    parts, validation = _split(arguments)
+    parts, validation = split(arguments)
     batch_size = arguments.get("batch_size") or 32
     feed = _feed(parts, arguments, batch_size, place)
     epochs, initial_epoch = arguments.get("epochs", 1), arguments.get("initial_epoch", 0)
@@ -118,10 +118,10 @@ def _build(model: Any, feed: Feed) -> None:
 def is_held(arguments: dict[str, Any]) -> bool:
     """Tell whether the data of a `fit` fit as tensors in a quarter of the free memory."""
     parts = [arguments.get(name) for name in ("x", "y", "sample_weight", "validation_data")]
-    return all(is_dataset(part) for part in parts[:1]) or num_bytes(parts) <= _SHARE_OF_FREE_MEMORY * free_memory()
+    return all(is_dataset(part) for part in parts[:1]) or num_bytes(parts) <= SHARE_OF_FREE_MEMORY * free_memory()
 
 
-def _split(arguments: dict[str, Any]) -> tuple[Any, Any]:
+def split(arguments: dict[str, Any]) -> tuple[Any, Any]:
     """Return `(x, y, sample_weight)` to train on, and the same to validate on or None."""
     parts, validation = tuple(arguments.get(name) for name in ("x", "y", "sample_weight")), arguments.get("validation_data")
     if validation is None and arguments.get("validation_split"):

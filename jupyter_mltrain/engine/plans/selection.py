@@ -44,7 +44,7 @@ def select(
     """
     if asked is Plan.KERAS:
         return Selection(Plan.KERAS)
-    obstacle = _obstacle(model, arguments, has_strategy=has_strategy)
+    obstacle = find_obstacle(model, arguments, has_strategy=has_strategy)
     if obstacle:
         return Selection(Plan.KERAS, reason=f"Plan keras: {obstacle}.")
     needy = [type(callback).__name__ for callback in callbacks if _needs_batches(callback)]
@@ -69,7 +69,8 @@ def are_arrays(*parts: Any) -> bool:
     return can_convert_arrays(parts) and not any(_is_sparse(part) for part in keras.tree.flatten(parts))
 
 
-def _obstacle(model: Any, arguments: dict[str, Any], *, has_strategy: bool) -> str | None:
+def find_obstacle(model: Any, arguments: dict[str, Any], *, has_strategy: bool) -> str | None:
+    """Return what keeps a `fit` in Keras's own loop, as part of a sentence, or None."""
     x, is_stream = arguments["x"], is_dataset(arguments["x"])
     obstacles = {
         "several devices share the work": has_strategy,
