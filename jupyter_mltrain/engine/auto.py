@@ -70,13 +70,9 @@ class Auto:
             option, start = ("--lr", 0.001) if self._rate_is_asked else ("--batch-size", 32)
             raise OptionError(f"expected {option} as a number where {obstacle}, received auto: {start} is a common start")
 
-    def _is_ending(self) -> bool:
-        self._state.control.poll()
-        return self._state.ending
-
     def _find_batch_size(self, model: Any, merged: dict[str, Any]) -> list[str]:
         parts, _ = split(merged)
-        found = measure_batch_sizes(model, parts, merged.get("class_weight"), is_ending=self._is_ending)
+        found = measure_batch_sizes(model, parts, merged.get("class_weight"), is_ending=self._state.poll)
         if found is None:
             return []
         before = merged.get("batch_size")
@@ -90,7 +86,7 @@ class Auto:
     def _find_rate(self, model: Any, merged: dict[str, Any]) -> list[str]:
         feed = self._feed(merged)
         program = Program(model.train_step, feed.spec, jit_compile=model.jit_compile)
-        found = range_test(model, program, feed, is_ending=self._is_ending)
+        found = range_test(model, program, feed, is_ending=self._state.poll)
         if found is None:
             return []
         seen = {"rates": found.rates, "losses": found.losses, "smoothed": found.smoothed, "chosen": found.chosen}
@@ -104,7 +100,7 @@ class Auto:
         """Return the data of a `fit`, in an order of the test's own."""
         class_weight = merged.get("class_weight")
         if is_dataset(merged["x"]):
-            dataset = sample(merged["x"], NUM_STEPS, is_ending=self._is_ending)
+            dataset = sample(merged["x"], NUM_STEPS, is_ending=self._state.poll)
             return Pipeline(dataset, class_weight, steps_per_epoch=None, goes_on=False)
         parts, _ = split(merged)
         num_rows = int(keras.tree.flatten(parts)[0].shape[0])

@@ -13,6 +13,7 @@ from jupyter_mltrain.engine.plans.program import Compilation, Program
 
 _SECONDS_OF_A_CALL = 0.1  # Stop, the interrupt and the view wait for no more than about this
 _SECONDS_OF_A_TRIAL = 0.05
+_MOST_TRIALS = 8
 _MOST_STEPS_OF_BLOCK_PLAN = 64
 _WORTH_TRYING = 0.5  # seconds of training left, below which nothing is compiled
 _GAIN_THAT_COUNTS = 0.95
@@ -189,9 +190,11 @@ class _Lane:
         return min(left, max(1, int(_SECONDS_OF_A_TRIAL / self.xla.last))) if self.xla.last else 1
 
     def _judge(self) -> None:
-        """Take the compiled loop or give it up, by many steps; a single one only shows what is far slower."""
-        is_single = self._num_trials == 1
-        if self.xla.last > max(_SECONDS_OF_A_TRIAL / 2, 4 * self.loop.best):
+        """Take the compiled loop once it was faster; give it up at once where it is far slower, else after a few tries.
+
+        One try is not enough: what else the machine does, another compilation for one, falls on it alone.
+        """
+        if self.xla.best < _GAIN_THAT_COUNTS * self.loop.best:
+            self.stage = _Stage.XLA
+        elif self.xla.best > max(_SECONDS_OF_A_TRIAL / 2, 4 * self.loop.best) or self._num_trials == _MOST_TRIALS:
             self.stage = _Stage.CLOSED
-        elif not is_single:
-            self.stage = _Stage.XLA if self.xla.last < _GAIN_THAT_COUNTS * self.loop.best else _Stage.CLOSED
