@@ -49,6 +49,18 @@ class Program:
         self._stream = tf.function(self._over_stream, autograph=False, reduce_retracing=True)
         self._compiled: dict[Any, Compilation] = {}
 
+    @property
+    def graph(self) -> Any:
+        """The graph of one step."""
+        return self._step.graph
+
+    @property
+    def variables(self) -> list[tuple[Any, Any]]:
+        """Handle and dtype of every variable that the step reads or writes."""
+        handles = [each for each in self._step.captured_inputs if each.dtype == tf.resource]
+        known = [(each, each._handle_data) for each in handles]  # noqa: SLF001 - tables and the like have none
+        return [(each, tf.dtypes.as_dtype(data.shape_and_type[0].dtype)) for each, data in known if data and data.is_set]
+
     def block(self, data: Any, first: int, num_steps: int) -> Any:
         """Do steps on the batches from `first` on; return the last step's logs, as tensors."""
         return self._block(data, tf.constant(first), tf.constant(num_steps))

@@ -83,6 +83,11 @@ class Runner:
             self._tell(lane, epoch)
         return done
 
+    def wait(self) -> None:
+        """Wait for what is being compiled, or until the training is to end."""
+        for lane in self._lanes.values():
+            lane.wait()
+
     @property
     def reason(self) -> str:
         """Say what the steps cost, and what was tried, in one sentence."""
@@ -130,6 +135,10 @@ class _Lane:
         self.failure: str | None = None
         self._compilation: Compilation | None = None
         self._is_warm = False
+
+    def wait(self) -> None:
+        if self._compilation:
+            self._compilation.wait(self._runner.is_ending)
 
     def stream(self, piece: Stream, first: int) -> tuple[Any, int]:
         num_steps = self._most(self.loop, piece.num_steps and piece.num_steps - first)
