@@ -55,12 +55,16 @@ def estimate(
     selection = phase.select(model, merged, spec, scope)
     with kept_values(_of_pipelines(merged)):
         sample = sampled(merged, selection)
+        if not model.built and sample.batch is not None:
+            _build(model, sample.batch, scope)
         program = _traced(model, sample, selection, scope)
         needs = _needs(model, sample, program)
         needed = sum(size or 0 for size in needs.values())
         if needed > free:
             said.append(_said_of_too_little(needed, free, needs["activations"] or 0))
         obstacle = sample.obstacle
+        if program is None and not model.built:
+            obstacle = "its first step would build the model"
         if needed + 2 * (needs["weights"] + needs["optimizer"]) > free:  # what is kept, and what XLA compiles with
             obstacle = "there is no memory for it"
         if obstacle:
@@ -125,8 +129,6 @@ def _traced(model: Any, sample: Sample, selection: Selection, scope: Scope) -> P
     """Return the step for a full batch; None where it cannot be traced without doing it."""
     if sample.batch is None or scope.strategy is not None or model.run_eagerly:
         return None
-    if not model.built:
-        _build(model, sample.batch, scope)
     if sample.feed is not None:
         fitting.build(model, sample.feed)
     try:

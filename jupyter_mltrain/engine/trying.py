@@ -13,7 +13,7 @@ from jupyter_mltrain.engine import phase
 from jupyter_mltrain.engine.plans import copying, fitting
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.plans.restoring import restored
-from jupyter_mltrain.engine.plans.runner import Runner
+from jupyter_mltrain.engine.plans.runner import Runner, milliseconds
 from jupyter_mltrain.engine.plans.sampling import Sample
 from jupyter_mltrain.engine.plans.selection import Selection, is_dataset
 from jupyter_mltrain.engine.plans.timing import keras_step_seconds, step_seconds
@@ -66,7 +66,7 @@ def tried(fit: Any, model: Any, sample: Sample, program: Program | None, selecti
 
 def _tried_by_keras(fit: Any, model: Any, sample: Sample, selection: Selection, is_ending: IsEnding) -> Trial:
     seconds = keras_step_seconds(fit, model, sample.arguments, is_ending=is_ending)
-    reason = f"Keras's own loop: {seconds * 1000:.2g} ms a step." if seconds else ""
+    reason = f"Keras's own loop: {milliseconds(seconds)} a step." if seconds else ""
     return Trial(
         plan=Plan.KERAS,
         reason=" ".join(sentence for sentence in (selection.reason, reason) if sentence),

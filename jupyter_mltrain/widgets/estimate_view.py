@@ -59,7 +59,8 @@ def _steps_an_epoch(estimate: Estimate) -> str:
 
 
 def _plan(estimate: Estimate) -> Iterator[str]:
-    yield f"Plan {estimate.plan}. {estimate.reason}".rstrip()
+    begins_with_plan = estimate.reason.startswith("Plan ")
+    yield estimate.reason if begins_with_plan else f"Plan {estimate.plan}. {estimate.reason}".rstrip()
     if estimate.epoch_seconds is not None:
         total = theme.duration(estimate.epoch_seconds * estimate.epochs)
         yield f"About {theme.duration(estimate.epoch_seconds)} an epoch, {total} in all, without what compiling takes."

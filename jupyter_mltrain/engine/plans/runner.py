@@ -92,16 +92,16 @@ class Runner:
     def reason(self) -> str:
         """Say what the steps cost, and what was tried, in one sentence."""
         if self.plan is Plan.BLOCK:
-            return f"Blocks of steps: {_milliseconds(self.loop_seconds)} a step." if self.loop_seconds else "Blocks of steps."
+            return f"Blocks of steps: {milliseconds(self.loop_seconds)} a step." if self.loop_seconds else "Blocks of steps."
         if self.plan is Plan.EPOCH_XLA:
             brought = f", {self.loop_seconds / self.xla_seconds:.1f} times the loop's speed" if self.loop_seconds else ""
             since = f" since epoch {self.switched_at}" if self.asked is Plan.AUTO else ""
-            return f"Compiled epoch (XLA){since}: {_milliseconds(self.xla_seconds)} a step{brought}."
+            return f"Compiled epoch (XLA){since}: {milliseconds(self.xla_seconds)} a step{brought}."
         if self.failure:
             return f"Epoch in one loop: XLA could not compile it ({self.failure})."
-        tried = f"; compiled by XLA {_milliseconds(self.xla_seconds)}" if self.xla_seconds else ""
+        tried = f"; compiled by XLA {milliseconds(self.xla_seconds)}" if self.xla_seconds else ""
         return (
-            f"Epoch in one loop: {_milliseconds(self.loop_seconds)} a step{tried}." if self.loop_seconds else "Epoch in one loop."
+            f"Epoch in one loop: {milliseconds(self.loop_seconds)} a step{tried}." if self.loop_seconds else "Epoch in one loop."
         )
 
     def _tell(self, lane: _Lane, epoch: int) -> None:
@@ -110,8 +110,9 @@ class Runner:
             self.switched_at, self.plan = epoch, Plan.EPOCH_XLA
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.2g} ms"
+def milliseconds(seconds: float) -> str:
+    """Return `0.036 ms`, `1.2 ms`, `120 ms`."""
+    return f"{seconds * 1000:.2g} ms" if seconds < 0.0995 else f"{seconds * 1000:.0f} ms"
 
 
 class _Speed:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, pairwise
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -111,9 +112,10 @@ class _Clock(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float | None:
-        begun = self._begun[2:] or self._begun[1:]  # the first step is traced, and may be once more
-        num_steps = (len(begun) - 1) * self.model.steps_per_execution
-        return (begun[-1] - begun[0]) / num_steps if num_steps > 0 and not self._is_ending() else None
+        took = [after - before for before, after in pairwise(self._begun)]
+        if not took or self._is_ending():
+            return None
+        return median(took) / self.model.steps_per_execution  # some are traced: the first, and the ragged one
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002 - Keras's hook
         begun = self._begun
