@@ -9,6 +9,7 @@ from typing import Any
 
 from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import Auto, CellOutcome, LearningRateSchedule, Plan, Precision, TrainSpec, chosen
 
@@ -47,11 +48,13 @@ def train(
     strategy: str = "auto",
     precision: str = "auto",
     plan: str = "auto",
+    data_memory: float = 0.25,
+    dry_run: bool = False,
     register: str | None = None,
     tags: Mapping[str, str] | None = None,
     note: str = "",
     track: bool = True,
-) -> Run:
+) -> Run | Estimate:
     """Train a model, watched and recorded as a `%%train` cell is.
 
     Args:
@@ -88,20 +91,28 @@ def train(
         strategy: `auto`, `cpu`, `gpu`, `gpu:N` or `mirrored`.
         precision: `auto`, `float32`, `mixed_bfloat16`, `mixed_float16` or `float64`.
         plan: how an epoch is executed: `auto` or `keras`.
+        data_memory: share of the device's free memory that data may take as tensors, 0 to 1; larger data stream.
+        dry_run: train and record nothing; return what the first `fit` would need.
         register: put the best model under a new version of this name.
         tags: labels of the run.
         note: a remark for the record.
         track: False records nothing and writes nothing.
+
+    Returns:
+        the run as it is recorded, or the `Estimate` of a dry run.
 
     Raises:
         MLTrainError: what was asked cannot be done; the run is recorded as failed.
         Exception: whatever the function raises, unchanged; the run is recorded as failed.
     """
     options = {option: value for option, value in locals().items() if option != "body"}
+    from jupyter_mltrain.services.estimating import estimate
     from jupyter_mltrain.services.training import train as train_cell
     from jupyter_mltrain.widgets.train_view import TrainView
 
     spec, cell = _spec(options), _Body(body)
+    if spec.dry_run:
+        return estimate(spec, cell)
     with opened() as session, TrainView(spec.name or "run") as view:
         return train_cell(session, spec, cell, on_event=view.on_event, control=view.control)[0]
 

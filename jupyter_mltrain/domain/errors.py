@@ -25,6 +25,10 @@ class ModelError(MLTrainError):
     """There is no model to train, or more than one, or it does not fit what was asked."""
 
 
+class TooLargeError(ModelError):
+    """The model cannot be trained in the memory that there is."""
+
+
 class DataError(MLTrainError):
     """The data cannot be trained on: empty, misshapen, or not finite."""
 

@@ -71,7 +71,8 @@ class TrainSpec:
     """The options of one training; `None` means: not given, so the cell's own or the default holds.
 
     Data expressions (`data`, `validation_data`, `sample_weight`, `class_weight`, `callbacks`, `metrics`) are Python
-    source that is evaluated in the notebook's namespace, or the objects themselves when called from Python.
+    source that is evaluated in the notebook's namespace, or the objects themselves when called from Python. `data_memory` is
+    the share of the device's free memory that data may take as tensors; `dry_run` asks for an estimate in place of the run.
     """
 
     name: str | None = None
@@ -109,6 +110,8 @@ class TrainSpec:
     strategy: str = "auto"
     precision: Precision = Precision.AUTO
     plan: Plan = Plan.AUTO
+    data_memory: float = 0.25
+    dry_run: bool = False
     # tracking
     register: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -140,6 +143,10 @@ class TrainSpec:
             )
         if self.validation_split is not None and self.validation_data is not None:
             raise OptionError("expected --val or --validation-split, received both: leave one out")
+        if not 0 <= self.data_memory <= 1:
+            raise OptionError(
+                f"expected data_memory from 0 to 1, received {self.data_memory}: 0.25 gives data a quarter of the free memory"
+            )
 
     @property
     def fixed_learning_rate(self) -> float | None:

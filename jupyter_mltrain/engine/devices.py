@@ -36,7 +36,7 @@ def devices() -> tuple[Device, ...]:
     import tensorflow as tf
 
     physical = {gpu.name.removeprefix("/physical_device:"): gpu for gpu in tf.config.list_physical_devices("GPU")}
-    memory = _gpu_memory() if physical else {}
+    memory = gpu_memory() if physical else {}
     found = []
     for logical in tf.config.list_logical_devices():
         name = logical.name.removeprefix("/device:")
@@ -66,7 +66,7 @@ def _accelerator(name: str, kind: str, details: dict[str, Any], memory: tuple[in
     )
 
 
-def _gpu_memory() -> dict[str, tuple[int, int]]:
+def gpu_memory() -> dict[str, tuple[int, int]]:
     """Ask NVIDIA's own tool for total and free bytes, since TensorFlow does not tell; empty where it is missing.
 
     The tool counts the machine's cards, TensorFlow those that `CUDA_VISIBLE_DEVICES` shows it.

@@ -110,17 +110,10 @@ def run(
     """
     state.phase += 1
     callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], EpochWatch(state)]
-    selection = selecting.select(
-        model,
-        merged,
-        merged["callbacks"],
-        asked=spec.plan,
-        has_strategy=scope.strategy is not None,
-        is_held=fitting.is_held(merged),
-    )
+    selection = select(model, merged, spec, scope)
     if selection.reason:
         say(selection.reason)
-    with _place(model, merged["x"], spec, scope):
+    with place_of(model, merged["x"], spec, scope):
         if selection.plan is Plan.KERAS:
             state.plan, state.plan_reason = Plan.KERAS, ""
             return fit(model, **{**merged, "callbacks": callbacks, "verbose": 0})
@@ -131,12 +124,24 @@ def run(
         return fitting.fit(model, {**merged, "callbacks": callbacks}, selection, place, state)
 
 
+def select(model: Any, merged: dict[str, Any], spec: TrainSpec, scope: Scope) -> selecting.Selection:
+    """Return what a `fit` is done with."""
+    return selecting.select(
+        model,
+        merged,
+        merged["callbacks"],
+        asked=spec.plan,
+        has_strategy=scope.strategy is not None,
+        is_held=fitting.is_held(merged, share=spec.data_memory, devices=scope.devices),
+    )
+
+
 def num_epochs(merged: dict[str, Any]) -> int:
     """Return how many epochs a `fit` will run at most."""
     return merged.get("epochs", 1) - merged.get("initial_epoch", 0)
 
 
-def _place(model: Any, x: Any, spec: TrainSpec, scope: Scope) -> Any:
+def place_of(model: Any, x: Any, spec: TrainSpec, scope: Scope) -> Any:
     """Return the context to train a model in: out of the strategy's scope where it was built out of it."""
     if scope.strategy is None:
         return nullcontext()

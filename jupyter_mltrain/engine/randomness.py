@@ -45,3 +45,46 @@ def untouched() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def all_untouched() -> Iterator[None]:
+    """Run code of the user that may draw random numbers or seed, and put the generators of TensorFlow and Keras back too."""
+    with untouched(), _tensorflow_untouched(), _keras_untouched():
+        yield
+
+
+@contextmanager
+def _tensorflow_untouched() -> Iterator[None]:
+    """Put back what eager operations and tf.data draw their seeds from."""
+    from tensorflow.python.eager.context import context
+
+    eager = context()
+    before = {name: vars(eager)[name] for name in ("_seed", "_rng") if name in vars(eager)}  # no generator before a first seed
+    generator = before.get("_rng")
+    state = generator and generator.getstate()
+    try:
+        yield
+    finally:
+        vars(eager).pop("_rng", None)
+        vars(eager).update(before)
+        if generator is not None and generator.getstate() != state:
+            generator.setstate(state)
+            eager.clear_kernel_cache()  # operations that were given a seed count on from where they are
+
+
+@contextmanager
+def _keras_untouched() -> Iterator[None]:
+    """Put back what `keras.random` draws from where it is given no seed."""
+    from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
+
+    before = {name: get_global_attribute(name) for name in ("global_seed_generator", "global_random_seed")}
+    generator = before["global_seed_generator"]
+    state = None if generator is None else generator.state.numpy()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            set_global_attribute(name, value)
+        if generator is not None:
+            generator.state.assign(state)

@@ -69,6 +69,7 @@ class Scope:
             is_default: whether TensorFlow would take that one device by itself, so that nothing need be entered and the
                 numbers are the bare cell's to the bit.
         """
+        self.devices = choice.devices
         self.strategy: Any = None
         self._device: str | None = None
         if choice.kind == "mirrored":
@@ -102,6 +103,17 @@ class Scope:
             scope: AbstractContextManager[Any] = self.strategy.scope()
             return scope
         return tf.device(self._device) if self._device else ExitStack()
+
+
+def scope_of(choice: StrategyChoice, found: tuple[Device, ...]) -> Scope:
+    """Return the scope to train in.
+
+    Args:
+        choice: what `choose` chose.
+        found: what it chose from.
+    """
+    is_default = choice.kind == "gpu" or not any(device.kind == "GPU" for device in found)
+    return Scope(choice, is_default=is_default and choice.devices[0].endswith(":0"))
 
 
 @functools.cache

@@ -44,9 +44,8 @@ def train(
     """
     found = devices.devices()
     choice = strategy.choose(spec.strategy, found)
-    is_default = choice.kind == "gpu" or not any(device.kind == "GPU" for device in found)
     on_event(FactsKnown(facts={"environment": environment.facts(found), "deterministic": spec.deterministic}))
-    scope = strategy.Scope(choice, is_default=is_default and choice.devices[0].endswith(":0"))
+    scope = strategy.scope_of(choice, found)
     state = RunState(
         on_event=on_event,
         control=control,
@@ -55,7 +54,7 @@ def train(
         allow_nan=spec.allow_nan,
     )
     training = Training(spec, cell, scope, state, folder)
-    with _precision(spec.precision):
+    with precision(spec.precision):
         on_event(
             EngineChosen(
                 strategy=choice.kind,
@@ -76,7 +75,7 @@ def train(
 
 
 @contextmanager
-def _precision(asked: Precision) -> Iterator[None]:
+def precision(asked: Precision) -> Iterator[None]:
     """Set Keras's dtype policy for the layers that a body makes; `auto` leaves the policy and the body's own changes of it."""
     before = keras.config.dtype_policy()
     if asked is not Precision.AUTO:

@@ -14,7 +14,7 @@ from jupyter_mltrain.domain.errors import ModelError, StoreError
 from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, Notice
 from jupyter_mltrain.domain.run import Epoch, RunStatus, TrainingOutcome, TrainingResult
 from jupyter_mltrain.domain.spec import Cell, CellOutcome, TrainSpec
-from jupyter_mltrain.engine import phase
+from jupyter_mltrain.engine import phase, room
 from jupyter_mltrain.engine.auto import Auto
 from jupyter_mltrain.engine.board import Board
 from jupyter_mltrain.engine.capture import captured
@@ -26,7 +26,7 @@ from jupyter_mltrain.engine.strategy import Scope
 from jupyter_mltrain.engine.watch import RunState, scalars
 
 
-class _EndOfRun(BaseException):
+class EndOfRun(BaseException):
     """Ends a body whose run was stopped, at its next `fit`; no `except Exception` of the user catches it."""
 
 
@@ -60,11 +60,11 @@ class Training:
     def run_body(self) -> CellOutcome:
         """Run the body under the scope; train what it built if it trained nothing."""
         outcome = CellOutcome()
-        with captured(self.fit, self.own_fit), self._scope:
+        with captured(self.fit, self.own_fit), self._scope, room.guarded(self._scope.devices):
             try:
                 with self._interrupts.immediate():
                     outcome = self._cell.run()
-            except _EndOfRun:
+            except EndOfRun:
                 return outcome
             if self._state.phase == 0:
                 model = self._named_model() or _built_model(outcome)
@@ -87,12 +87,13 @@ class Training:
     def fit(self, original: Any, model: Any, given: dict[str, Any]) -> Any:
         """Do one captured `fit`."""
         if self._state.ending and self._state.phase:
-            raise _EndOfRun
+            raise EndOfRun
         with self._interrupts.deferred():
             merged, overridden = phase.arguments(self._spec, self._cell, model, given)
             for text in overridden + phase.prepare(model, merged, self._spec):
                 self._say(text)
-            for text in self._auto.settle(model, merged):
+            said = self._auto.settle(model, merged)
+            for text in said + room.check(model, merged, plan=self._spec.plan, devices=self._scope.devices):
                 self._say(text)
             self._model = model
             self._before_fit(model, merged)

@@ -8,6 +8,7 @@ from typing import Any
 from IPython.display import display
 
 from jupyter_mltrain.domain.errors import MLTrainError
+from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.model import ModelVersion
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.services.session import Session
@@ -20,7 +21,8 @@ def show(*views: Any) -> None:
 
 
 def show_records(shell: Any, session: Session) -> None:
-    """Let a run or a model version that is the value of a cell look as `%runs show` and `%models show` show it."""
+    """Let a run, an estimate or a model version that is the value of a cell look as the magics show it."""
+    _register(shell, Estimate, _estimate_details, lambda estimate: f"<Estimate of {estimate.model}>")
     _register(shell, Run, _run_details, lambda run: f"<Run {run.ref} {run.status}>")
     _register(shell, ModelVersion, lambda version: _model_details(version, session), lambda version: f"<Model {version.ref}>")
 
@@ -33,6 +35,12 @@ def _register(shell: Any, record: type, view: Callable[[Any], Any], short: Calla
     formatters = shell.display_formatter.formatters
     formatters["text/plain"].for_type(record, pretty)
     formatters["text/html"].for_type(record, lambda value: view(value)._repr_mimebundle_()["text/html"])
+
+
+def _estimate_details(estimate: Estimate) -> Any:
+    from jupyter_mltrain.widgets.estimate_view import EstimateView
+
+    return EstimateView(estimate)
 
 
 def _run_details(run: Run) -> Any:

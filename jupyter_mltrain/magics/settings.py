@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Bool, Enum, Int, Unicode
+from traitlets import Bool, Enum, Float, Int, Unicode
 from traitlets.config import Configurable
 
 from jupyter_mltrain.domain.spec import Plan, Precision
@@ -24,8 +24,11 @@ class MLTrain(Configurable):
     precision = Enum([each.value for each in Precision], None, allow_none=True, help="Default of --precision.").tag(config=True)
     plan = Enum([each.value for each in Plan], None, allow_none=True, help="Default of --plan.").tag(config=True)
     seed = Int(None, allow_none=True, help="Default of --seed.").tag(config=True)
+    data_memory = Float(
+        None, allow_none=True, min=0, max=1, help="Share of the device's free memory that data may take as tensors: 0.25."
+    ).tag(config=True)
 
     def training_defaults(self) -> dict[str, Any]:
         """Return the settings that are defaults of `%%train` options, as far as they are set."""
-        values = {name: getattr(self, name) for name in ("strategy", "precision", "plan", "seed")}
+        values = {name: getattr(self, name) for name in ("strategy", "precision", "plan", "seed", "data_memory")}
         return {name: value for name, value in values.items() if value is not None}

@@ -10,6 +10,7 @@ from IPython.core.magic import cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, argument_group, kwds, magic_arguments
 
 from jupyter_mltrain.domain.errors import OptionError, did_you_mean
+from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.events import Event, FactsKnown, Notice
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import LearningRateSchedule, Plan, Precision, TrainSpec, chosen
@@ -78,12 +79,18 @@ class TrainMagics(SessionMagics):
     @argument("--strategy", metavar="WHICH", help="auto, cpu, gpu, gpu:N or mirrored; %%devices tells what there is")
     @argument("--precision", choices=[*map(str, Precision)], help="dtype policy of the layers that the cell makes")
     @argument("--plan", choices=[*map(str, Plan)], help="how an epoch is executed")
+    @argument(
+        "--dry-run",
+        action="store_true",
+        default=None,
+        help="run the cell up to its first fit, and show what that would need in place of doing it",
+    )
     @argument_group("tracking")
     @argument("--register", metavar="MODEL", help="put the best model under a new version of this name")
     @argument("--tag", dest="tags", action="append", type=key_value, metavar="KEY=VALUE", help="label the run; may repeat")
     @argument("--note", nargs="+", metavar="TEXT", help="a remark for the record")
     @argument("--no-track", dest="track", action="store_false", default=None, help="record nothing, write nothing")
-    @argument("--as", dest="variable", default="run", metavar="NAME", help="variable that the run is put in")
+    @argument("--as", dest="variable", metavar="NAME", help="variable for the run, else run; for the estimate, else estimate")
     def train(self, line: str, cell: str) -> None:
         """Train what the cell below fits or builds, show it live, and record it.
 
@@ -97,12 +104,16 @@ class TrainMagics(SessionMagics):
 
         Every fit of a Keras model in the cell is done by the engine; options win over its arguments. A cell that calls no
         fit is trained on --data: the value of its last line, else the one model that it assigns, else --model. The cell
-        runs once, in the notebook's namespace; afterwards `run` holds what came of it.
+        runs once, in the notebook's namespace; afterwards `run` holds what came of it. With --dry-run the cell runs up to
+        its first fit, nothing is trained or recorded, and `estimate` holds what the training would need.
         """
         with self._parsed(self.train, line) as options:
             spec = self._spec(vars(options))
-            run = self._train(spec, NotebookCell(self.shell, "%%train", line, cell))
-            self.shell.user_ns[options.variable] = run
+            body = NotebookCell(self.shell, "%%train", line, cell)
+            if spec.dry_run:
+                self.shell.user_ns[options.variable or "estimate"] = self._estimate(spec, body)
+            else:
+                self.shell.user_ns[options.variable or "run"] = self._train(spec, body)
 
     def _spec(self, options: dict[str, Any]) -> TrainSpec:
         options = {name: value for name, value in options.items() if name in _FIELDS and value is not None}
@@ -122,6 +133,14 @@ class TrainMagics(SessionMagics):
             if name in merged:
                 merged[name] = chosen(name, kind, merged[name])
         return TrainSpec(**merged)
+
+    def _estimate(self, spec: TrainSpec, cell: NotebookCell) -> Estimate:
+        from jupyter_mltrain.services.estimating import estimate
+        from jupyter_mltrain.widgets.estimate_view import EstimateView
+
+        estimated = estimate(spec, cell)
+        show(EstimateView(estimated))
+        return estimated
 
     def _train(self, spec: TrainSpec, cell: NotebookCell) -> Run:
         from jupyter_mltrain.services.training import train

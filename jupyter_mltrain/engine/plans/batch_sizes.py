@@ -14,8 +14,7 @@ from keras import tree
 
 from jupyter_mltrain.domain.errors import DeviceError
 from jupyter_mltrain.engine.plans.feed import Arrays, Block
-from jupyter_mltrain.engine.plans.fitting import SHARE_OF_FREE_MEMORY
-from jupyter_mltrain.engine.plans.memory import free_memory
+from jupyter_mltrain.engine.plans.memory import SHARE_OF_TRIALS, free_memory
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.plans.restoring import restored
 
@@ -65,7 +64,7 @@ def measure_batch_sizes(
     first = Arrays(parts, class_weight, batch_size=_SMALLEST, order=None, held=False)
     any_size = tree.map_structure(lambda spec: tf.TensorSpec((None, *spec.shape[1:]), spec.dtype), first.spec)
     program = Program(model.train_step, any_size, jit_compile=model.jit_compile)
-    most_rows = SHARE_OF_FREE_MEMORY * free_memory() / _bytes_of_a_row(program)
+    most_rows = SHARE_OF_TRIALS * free_memory() / _bytes_of_a_row(program)
     with restored(program):
         for size in (_SMALLEST * 2**power for power in count()):
             if is_ending():

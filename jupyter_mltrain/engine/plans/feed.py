@@ -16,7 +16,7 @@ from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.data_adapters.array_slicing import convert_to_sliceable
 from keras.src.trainers.data_adapters.tf_dataset_adapter import TFDatasetAdapter
 
-_BYTES_OF_A_BLOCK = 32 * 2**20
+BYTES_OF_A_BLOCK = 32 * 2**20
 _BYTES_WORTH_A_THREAD = 2**20
 
 
@@ -90,7 +90,7 @@ class Arrays:
             lambda part: tf.TensorSpec((None if tail else self._batch_size, *part.shape[2:]), part.dtype), first
         )
         row_bytes = sum(part.dtype.size * int(np.prod(part.shape[2:])) for part in tree.flatten(first))
-        self._steps_of_a_block = max(1, min(num_full, _BYTES_OF_A_BLOCK // max(1, row_bytes * self._batch_size)))
+        self._steps_of_a_block = max(1, min(num_full, BYTES_OF_A_BLOCK // max(1, row_bytes * self._batch_size)))
         self._num_parts = -(-num_full // self._steps_of_a_block) + bool(tail)
         self._is_small = row_bytes * self._num_rows < _BYTES_WORTH_A_THREAD
         self._blocks: Iterator[Block] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,8 +16,6 @@ from jupyter_mltrain.engine.plans.order import epoch_order, order_within_batches
 from jupyter_mltrain.engine.plans.program import Program, tracing
 from jupyter_mltrain.engine.plans.runner import Runner
 from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset, overrides
-
-SHARE_OF_FREE_MEMORY = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +56,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         watcher: of the run.
     """
     parts, validation = split(arguments)
-    batch_size = arguments.get("batch_size") or 32
-    feed = _feed(parts, arguments, batch_size, place)
+    feed = feed_of(parts, arguments, place, held=selection.is_held)
     epochs, initial_epoch = arguments.get("epochs", 1), arguments.get("initial_epoch", 0)
     callbacks = keras.callbacks.CallbackList(
         arguments["callbacks"], add_history=True, add_progbar=False, verbose=0, epochs=epochs, steps=feed.num_steps, model=model
@@ -70,7 +67,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         else None
     )
     runner: Runner | None = None
-    _build(model, feed)
+    build(model, feed)
     model.stop_training = False
     callbacks.on_train_begin()
     epoch_logs: Any = None
@@ -109,16 +106,20 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
     return model.history
 
 
-def _build(model: Any, feed: Feed) -> None:
+def build(model: Any, feed: Feed) -> None:
     """Make all variables before the step is traced: TensorFlow traces a second time where a trace made some."""
     if model.built and _is_standard(model, "train_step"):
         model._symbolic_build(data_batch=feed.spec)  # noqa: SLF001 - as Keras does it under a strategy, and on JAX
 
 
-def is_held(arguments: dict[str, Any]) -> bool:
-    """Tell whether the data of a `fit` fit as tensors in a quarter of the free memory."""
-    parts = [arguments.get(name) for name in ("x", "y", "sample_weight", "validation_data")]
-    return all(is_dataset(part) for part in parts[:1]) or num_bytes(parts) <= SHARE_OF_FREE_MEMORY * free_memory()
+def is_held(arguments: dict[str, Any], *, share: float, devices: Sequence[str]) -> bool:
+    """Tell whether the data of a `fit` may be kept as tensors: they need no more than a share of the devices' free memory."""
+    return num_bytes(data_parts(arguments)) <= share * free_memory(devices)
+
+
+def data_parts(arguments: dict[str, Any]) -> list[Any]:
+    """Return all data of a `fit`, those to validate on among them."""
+    return [arguments.get(name) for name in ("x", "y", "sample_weight", "validation_data")]
 
 
 def split(arguments: dict[str, Any]) -> tuple[Any, Any]:
@@ -129,18 +130,49 @@ def split(arguments: dict[str, Any]) -> tuple[Any, Any]:
     return parts, None if validation is None else unpack_x_y_sample_weight(validation)
 
 
-def _feed(parts: Any, arguments: dict[str, Any], batch_size: int, place: Place) -> Feed:
+def feed_of(parts: Any, arguments: dict[str, Any], place: Place, *, held: bool) -> Feed:
+    """Return what gives the epochs of a `fit` their batches.
+
+    Args:
+        parts: x, y and sample weights.
+        arguments: of the `fit`.
+        place: in the run.
+        held: whether to keep arrays as tensors.
+    """
     if is_dataset(parts[0]):
         steps = arguments.get("steps_per_epoch")
         return Pipeline(parts[0], arguments.get("class_weight"), steps_per_epoch=steps, goes_on=True)
-    shuffle = arguments.get("shuffle", True)
+    shuffle, batch_size = arguments.get("shuffle", True), arguments.get("batch_size") or 32
     num_rows = int(keras.tree.flatten(parts)[0].shape[0])
     order: Order | None = None
     if shuffle == "batch":
         order = lambda epoch: order_within_batches(place.seed, place.phase, epoch, num_rows, batch_size)  # noqa: E731
     elif shuffle:
         order = lambda epoch: epoch_order(place.seed, place.phase, epoch, num_rows)  # noqa: E731
-    return Arrays(parts, arguments.get("class_weight"), batch_size=batch_size, order=order, held=is_held(arguments))
+    return Arrays(parts, arguments.get("class_weight"), batch_size=batch_size, order=order, held=held)
+
+
+def validation_feed_of(model: Any, data: Any, arguments: dict[str, Any], *, held: bool) -> Feed | None:
+    """Return what gives a validation its batches; None where that is left to Keras."""
+    steps = arguments.get("validation_steps")
+    if type(model).evaluate is not keras.Model.evaluate:
+        return None
+    if is_dataset(data[0]):
+        return Pipeline(data[0], steps_per_epoch=steps, goes_on=False)
+    if not are_arrays(*data) or steps:
+        return None
+    batch_size = arguments.get("validation_batch_size") or arguments.get("batch_size") or 32
+    return Arrays(data, batch_size=batch_size, order=None, held=held)
+
+
+def validation_runner_of(model: Any, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
+    """Return what does the steps of a validation; its step is traced."""
+    return Runner(
+        Program(model.test_step, feed.spec, jit_compile=model.jit_compile),
+        asked=selection.plan,
+        most_steps=selection.most_steps,
+        is_ending=is_ending,
+    )
 
 
 def _steps(
@@ -186,12 +218,7 @@ class _Evaluation:
         self._batch_size = arguments.get("validation_batch_size") or arguments.get("batch_size") or 32
         self._steps = arguments.get("validation_steps")
         self._runner: Runner | None = None
-        self._feed: Feed | None = None
-        is_ours = type(model).evaluate is keras.Model.evaluate
-        if is_ours and is_dataset(data[0]):
-            self._feed = Pipeline(data[0], steps_per_epoch=self._steps, goes_on=False)
-        elif is_ours and are_arrays(*data) and not self._steps:
-            self._feed = Arrays(data, batch_size=self._batch_size, order=None, held=is_held(arguments))
+        self._feed = validation_feed_of(model, data, arguments, held=selection.is_held)
 
     def run(self, epochs_left: int) -> dict[str, Any]:
         """Return the metrics over the validation data."""
@@ -207,9 +234,7 @@ class _Evaluation:
         model.reset_metrics()
         if self._runner is None:
             with tracing:
-                program = Program(model.test_step, feed.spec, jit_compile=model.jit_compile)
-            asked, most_steps = self._selection.plan, self._selection.most_steps
-            self._runner = Runner(program, asked=asked, most_steps=most_steps, is_ending=self._watcher.poll)
+                self._runner = validation_runner_of(model, feed, self._selection, self._watcher.poll)
         logs = _steps(
             self._runner,
             feed,

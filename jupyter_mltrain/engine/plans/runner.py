@@ -84,20 +84,25 @@ class Runner:
             self._tell(lane, epoch)
         return done
 
+    def wait(self) -> None:
+        """Wait for what is being compiled, or until the training is to end."""
+        for lane in self._lanes.values():
+            lane.wait()
+
     @property
     def reason(self) -> str:
         """Say what the steps cost, and what was tried, in one sentence."""
         if self.plan is Plan.BLOCK:
-            return f"Blocks of steps: {_milliseconds(self.loop_seconds)} a step." if self.loop_seconds else "Blocks of steps."
+            return f"Blocks of steps: {milliseconds(self.loop_seconds)} a step." if self.loop_seconds else "Blocks of steps."
         if self.plan is Plan.EPOCH_XLA:
             brought = f", {self.loop_seconds / self.xla_seconds:.1f} times the loop's speed" if self.loop_seconds else ""
             since = f" since epoch {self.switched_at}" if self.asked is Plan.AUTO else ""
-            return f"Compiled epoch (XLA){since}: {_milliseconds(self.xla_seconds)} a step{brought}."
+            return f"Compiled epoch (XLA){since}: {milliseconds(self.xla_seconds)} a step{brought}."
         if self.failure:
             return f"Epoch in one loop: XLA could not compile it ({self.failure})."
-        tried = f"; compiled by XLA {_milliseconds(self.xla_seconds)}" if self.xla_seconds else ""
+        tried = f"; compiled by XLA {milliseconds(self.xla_seconds)}" if self.xla_seconds else ""
         return (
-            f"Epoch in one loop: {_milliseconds(self.loop_seconds)} a step{tried}." if self.loop_seconds else "Epoch in one loop."
+            f"Epoch in one loop: {milliseconds(self.loop_seconds)} a step{tried}." if self.loop_seconds else "Epoch in one loop."
         )
 
     def _tell(self, lane: _Lane, epoch: int) -> None:
@@ -106,8 +111,9 @@ class Runner:
             self.switched_at, self.plan = epoch, Plan.EPOCH_XLA
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.2g} ms"
+def milliseconds(seconds: float) -> str:
+    """Return `0.036 ms`, `1.2 ms`, `120 ms`."""
+    return f"{seconds * 1000:.2g} ms" if seconds < 0.0995 else f"{seconds * 1000:.0f} ms"
 
 
 class _Speed:
@@ -132,6 +138,10 @@ class _Lane:
         self._compilation: Compilation | None = None
         self._is_warm = False
         self._num_trials = 0
+
+    def wait(self) -> None:
+        if self._compilation:
+            self._compilation.wait(self._runner.is_ending)
 
     def stream(self, piece: Stream, first: int) -> tuple[Any, int]:
         num_steps = self._most(self.loop, piece.num_steps and piece.num_steps - first)

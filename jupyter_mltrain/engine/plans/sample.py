@@ -7,8 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from jupyter_mltrain.engine.plans.fitting import SHARE_OF_FREE_MEMORY
-from jupyter_mltrain.engine.plans.memory import free_memory, num_bytes
+from jupyter_mltrain.engine.plans.memory import SHARE_OF_TRIALS, free_memory, num_bytes
 
 
 def sample(dataset: Any, num_batches: int, *, is_ending: Callable[[], bool]) -> Any:
@@ -20,7 +19,7 @@ def sample(dataset: Any, num_batches: int, *, is_ending: Callable[[], bool]) -> 
         is_ending: asked before each batch whether to give up.
     """
     copy = _copied(dataset)
-    num_fitting = int(SHARE_OF_FREE_MEMORY * free_memory() / max(1, num_bytes(next(iter(copy), None))))
+    num_fitting = int(SHARE_OF_TRIALS * free_memory() / max(1, num_bytes(next(iter(copy), None))))
     held = copy.take(max(1, min(num_batches, num_fitting))).cache()
     for _ in held:
         if is_ending():

@@ -11,6 +11,7 @@ from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arra
 
 from jupyter_mltrain.domain.spec import Plan
 
+_TOO_LARGE = "they need more of the free memory than data_memory allows"
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
@@ -22,11 +23,13 @@ class Selection:
         plan: `keras`, or what was asked for.
         most_steps: of one call; None for as many as time allows.
         reason: one sentence where it is less than what was asked for, else empty.
+        is_held: whether all data are kept as tensors, or gathered block by block from where they are.
     """
 
     plan: Plan
     most_steps: int | None = None
     reason: str = ""
+    is_held: bool = True
 
 
 def select(
@@ -49,12 +52,13 @@ def select(
         return Selection(Plan.KERAS, reason=f"Plan keras: {obstacle}.")
     needy = [type(callback).__name__ for callback in callbacks if _needs_batches(callback)]
     if needy:
-        return Selection(Plan.BLOCK, 1, f"Plan block, one step at a time: {needy[0]} is called for every batch.")
+        reason = f"Plan block, one step at a time: {needy[0]} is called for every batch."
+        return Selection(Plan.BLOCK, 1, reason, is_held=is_held)
     if asked in (Plan.EPOCH, Plan.EPOCH_XLA) and is_dataset(arguments["x"]):
-        return Selection(Plan.BLOCK, reason="Plan block: a tf.data pipeline is read as it goes.")
+        return Selection(Plan.BLOCK, reason="Plan block: a tf.data pipeline is read as it goes.", is_held=is_held)
     if asked in (Plan.EPOCH, Plan.EPOCH_XLA) and not is_held:
-        return Selection(Plan.BLOCK, reason="Plan block: the data need more than a quarter of the free memory.")
-    return Selection(asked)
+        return Selection(Plan.BLOCK, reason=f"Plan block, the data stream: {_TOO_LARGE}.", is_held=False)
+    return Selection(asked, reason="" if is_held else f"The data stream in blocks: {_TOO_LARGE}.", is_held=is_held)
 
 
 def is_dataset(x: Any) -> bool:

@@ -38,10 +38,12 @@ class Watcher:
         return False
 
 
-def trained(model, plan, *, seed=5, most_steps=None, **arguments):
+def trained(model, plan, *, seed=5, most_steps=None, is_held=True, **arguments):
     watcher = Watcher()
     arguments = {"x": X, "y": Y, "epochs": 3, "callbacks": [], **arguments}
-    history = fit(model, arguments, Selection(plan, most_steps), Place(seed=seed, phase=1, num_before=0), watcher)
+    history = fit(
+        model, arguments, Selection(plan, most_steps, is_held=is_held), Place(seed=seed, phase=1, num_before=0), watcher
+    )
     return history.history, watcher.runner
 
 
@@ -86,13 +88,12 @@ def test_one_seed_gives_one_result_to_the_bit(plan):
 
 @pytest.mark.parametrize("plan", PLANS)
 def test_data_on_disk_give_the_numbers_of_data_in_memory(plan, tmp_path, monkeypatch):
-    monkeypatch.setattr(feed, "_BYTES_OF_A_BLOCK", 3 * 32 * 28)  # three batches
+    monkeypatch.setattr(feed, "BYTES_OF_A_BLOCK", 3 * 32 * 28)  # three batches
     path = tmp_path / "x.npy"
     np.save(path, X)
     in_memory, on_disk = classifier(), classifier()
     trained(in_memory, plan)
-    monkeypatch.setattr("jupyter_mltrain.engine.plans.fitting.is_held", lambda arguments: False)
-    trained(on_disk, plan, x=np.load(path, mmap_mode="r"))
+    trained(on_disk, plan, is_held=False, x=np.load(path, mmap_mode="r"))
     assert_equal(weights(in_memory), weights(on_disk))
 
 

@@ -1,0 +1,56 @@
+"""A copy of a tf.data pipeline to try things with: reading it leaves the pipeline, and the order that it will give, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+_MOST_BYTES = 256 * 2**20
+_PLACE_OF_GENERATOR = {"RandomDatasetV2": 2, "ShuffleAndRepeatDatasetV2": 5, "ShuffleDatasetV3": 4}  # among the inputs
+
+
+def copied(dataset: Any) -> Any:
+    """Return a dataset that gives what this one would give next, with random generators of its own.
+
+    What it holds in memory is copied with it, so that it is None for one that holds more than 256 MB, and for one that
+    TensorFlow cannot write down as a graph. Variables that functions of the user change (the seeds of augmentation layers) are
+    shared: `variables` finds them.
+
+    Args:
+        dataset: a `tf.data.Dataset`.
+    """
+    if sum(_bytes_held(each) for each in _with_sources(dataset)) > _MOST_BYTES:
+        return None
+    policy = tf.data.experimental.ExternalStatePolicy.IGNORE.value
+    try:
+        written = tf.raw_ops.DatasetToGraphV2(
+            input_dataset=tf.data.experimental.to_variant(dataset), external_state_policy=policy
+        )
+    except tf.errors.OpError:
+        return None
+    graph = tf.compat.v1.GraphDef.FromString(written.numpy())
+    for node in [node for node in graph.node if node.op in _PLACE_OF_GENERATOR]:
+        # As it is written, it shares the generator of the original, which moves on with every pass over either of them.
+        own = graph.node.add(name=f"{node.name}/own", op="DummySeedGenerator")
+        node.input[_PLACE_OF_GENERATOR[node.op]] = own.name
+    copy = tf.raw_ops.DatasetFromGraph(graph_def=graph.SerializeToString())
+    return tf.data.experimental.from_variant(copy, dataset.element_spec)
+
+
+def variables(dataset: Any) -> list[Any]:
+    """Return the variables that the functions of a pipeline read or write."""
+    functions = [wrapper.function for each in _with_sources(dataset) for wrapper in each._functions()]  # noqa: SLF001
+    return [variable for function in functions for variable in function.graph.variables]
+
+
+def _with_sources(dataset: Any) -> Iterator[Any]:
+    yield dataset
+    for source in dataset._inputs():  # noqa: SLF001 - there is no public way
+        yield from _with_sources(source)
+
+
+def _bytes_held(dataset: Any) -> int:
+    tensors = tf.nest.flatten(getattr(dataset, "_tensors", ()))
+    return sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors if tf.is_tensor(tensor))
