@@ -78,7 +78,8 @@ class Arrays:
         """
         x, y, sample_weight = parts
         adapter = ArrayDataAdapter(x, y, sample_weight=sample_weight, class_weight=class_weight, batch_size=batch_size)
-        self._arrays = tree.lists_to_tuples(tensors(adapter._inputs) if held else adapter._inputs)  # noqa: SLF001
+        inputs = adapter._inputs  # noqa: SLF001 - weights of classes are weights of rows in it, as Keras's fit has them
+        self._arrays = tree.lists_to_tuples(tensors(inputs) if held else tree.map_structure(np.asarray, inputs))
         self._num_rows = int(tree.flatten(self._arrays)[0].shape[0])
         self._batch_size = min(batch_size, self._num_rows)
         self._order, self._held = order, held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -75,13 +76,8 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         model.reset_metrics()
         with tracing:
             callbacks.on_epoch_begin(epoch)
-        # The step is traced after the callbacks' first words: one of them may have changed what is traced.
-        runner = runner or Runner(
-            Program(model.train_step, feed.spec, jit_compile=model.jit_compile),
-            asked=selection.plan,
-            most_steps=selection.most_steps,
-            is_ending=watcher.poll,
-        )
+            # The step is traced after the callbacks' first words: one of them may have changed what is traced.
+            runner = runner or _runner_of(model.train_step, model, feed, selection, watcher.poll)
         logs = _steps(
             runner,
             feed,
@@ -109,7 +105,8 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
 def build(model: Any, feed: Feed) -> None:
     """Make all variables before the step is traced: TensorFlow traces a second time where a trace made some."""
     if model.built and _is_standard(model, "train_step"):
-        model._symbolic_build(data_batch=feed.spec)  # noqa: SLF001 - as Keras does it under a strategy, and on JAX
+        with suppress(Exception):  # what cannot be built so is built by the trace, which says better what is wrong
+            model._symbolic_build(data_batch=feed.spec)  # noqa: SLF001 - as Keras does it under a strategy, and on JAX
 
 
 def is_held(arguments: dict[str, Any], *, share: float, devices: Sequence[str]) -> bool:
@@ -167,12 +164,12 @@ def validation_feed_of(model: Any, data: Any, arguments: dict[str, Any], *, held
 
 def validation_runner_of(model: Any, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
     """Return what does the steps of a validation; its step is traced."""
-    return Runner(
-        Program(model.test_step, feed.spec, jit_compile=model.jit_compile),
-        asked=selection.plan,
-        most_steps=selection.most_steps,
-        is_ending=is_ending,
-    )
+    return _runner_of(model.test_step, model, feed, selection, is_ending)
+
+
+def _runner_of(step: Callable[[Any], Any], model: Any, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
+    program = Program(step, feed.spec, jit_compile=model.jit_compile)
+    return Runner(program, asked=selection.plan, most_steps=selection.most_steps, is_ending=is_ending)
 
 
 def _steps(

@@ -69,13 +69,15 @@ def is_dataset(x: Any) -> bool:
 
 
 def are_arrays(*parts: Any) -> bool:
-    """Tell whether data are dense arrays, in whatever structure."""
-    return can_convert_arrays(parts) and not any(_is_sparse(part) for part in keras.tree.flatten(parts))
+    """Tell whether data are dense arrays, in whatever structure; a whole part may be None."""
+    leaves = [leaf for part in parts if part is not None for leaf in keras.tree.flatten(part)]
+    return can_convert_arrays(parts) and not any(leaf is None or _is_sparse(leaf) for leaf in leaves)
 
 
 def find_obstacle(model: Any, arguments: dict[str, Any], *, has_strategy: bool) -> str | None:
     """Return what keeps a `fit` in Keras's own loop, as part of a sentence, or None."""
     x, is_stream = arguments["x"], is_dataset(arguments["x"])
+    others = (arguments.get("y"), arguments.get("sample_weight"))
     obstacles = {
         "several devices share the work": has_strategy,
         "the model is compiled with run_eagerly": model.run_eagerly,
@@ -84,8 +86,9 @@ def find_obstacle(model: Any, arguments: dict[str, Any], *, has_strategy: bool) 
         ),
         "Keras is told to shorten every training": keras.config.max_epochs() or keras.config.max_steps_per_epoch(),
         f"{type(x).__name__} gives its batches one by one, in an order of its own": (
-            not is_stream and not are_arrays(x, arguments.get("y"), arguments.get("sample_weight"))
+            not is_stream and not can_convert_arrays((x, *others))
         ),
+        "the data are sparse or ragged, or some outputs have no weights": not is_stream and not are_arrays(x, *others),
         "steps_per_epoch cuts arrays into epochs that Keras alone defines": not is_stream and arguments.get("steps_per_epoch"),
     }
     return next((obstacle for obstacle, is_there in obstacles.items() if is_there), None)

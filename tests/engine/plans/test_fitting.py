@@ -7,6 +7,7 @@ import threading
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from keras import layers
@@ -15,7 +16,7 @@ from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine.plans import feed, runner
 from jupyter_mltrain.engine.plans.fitting import Place, fit
 from jupyter_mltrain.engine.plans.order import epoch_order, order_within_batches
-from jupyter_mltrain.engine.plans.selection import Selection
+from jupyter_mltrain.engine.plans.selection import Selection, select
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(333, 6)).astype("float32")
@@ -95,6 +96,27 @@ def test_data_on_disk_give_the_numbers_of_data_in_memory(plan, tmp_path, monkeyp
     trained(in_memory, plan)
     trained(on_disk, plan, is_held=False, x=np.load(path, mmap_mode="r"))
     assert_equal(weights(in_memory), weights(on_disk))
+
+
+@pytest.mark.parametrize("kind", [tf.constant, pd.DataFrame, np.float64])
+def test_tensors_frames_and_doubles_are_gathered_as_they_are_held(kind):
+    results = []
+    for held in (True, False):
+        arrays = feed.Arrays((kind(X), Y, None), batch_size=100, order=lambda epoch: epoch_order(1, 1, epoch, 333), held=held)
+        results.append([part.numpy() for block in arrays.epoch(0) for part in block.data])
+    assert_equal(*results)
+    assert results[0][0].dtype == "float32"
+
+
+def test_weights_for_some_outputs_alone_are_left_to_keras():
+    a, b = layers.Dense(1, name="a"), layers.Dense(1, name="b")
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, {"a": a(inputs), "b": b(inputs)})
+    model.compile("sgd", {"a": "mse", "b": "mse"})
+    data = {"x": X, "y": {"a": X[:, :1], "b": X[:, 1:2]}, "sample_weight": {"a": np.ones(333), "b": None}}
+    selection = select(model, data, [], asked=Plan.AUTO, has_strategy=False, is_held=True)
+    assert selection.plan is Plan.KERAS
+    assert selection.reason == "Plan keras: the data are sparse or ragged, or some outputs have no weights."
 
 
 @pytest.mark.parametrize("batch_size", [1, 32, 111, 333, 1000])
