@@ -15,6 +15,7 @@ import pytest
 import jupyter_mltrain
 from jupyter_mltrain import MLTrainError, load_model, models, runs, train
 from jupyter_mltrain.domain.errors import DataError, MissingExtraError, ModelFileError, OptionError, UnknownNameError
+from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.spec import TrainSpec
 
 
@@ -56,6 +57,25 @@ def test_train_takes_a_model_and_data(notebook):
     assert run.options["data"] == "<tuple>"
     assert run.folder.parent == notebook.home / "runs"
     np.testing.assert_array_equal(load_model(run).get_weights()[0], model.get_weights()[0])
+
+
+def test_a_dry_run_returns_an_estimate_and_records_nothing(notebook):
+    model = classifier()
+    before = model.get_weights()
+    estimate = train(model, name="small", data=(X, Y), epochs=3, batch_size=8, dry_run=True)
+    assert isinstance(estimate, Estimate)
+    assert (estimate.num_trainable, estimate.num_steps, estimate.epochs) == (22, 4, 3)
+    assert not notebook.home.exists()
+    assert not model.optimizer.built
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_train_takes_the_share_of_memory_for_data(notebook):
+    run = train(classifier(), data=(X, Y), plan="epoch", data_memory=0)
+    assert run.result.plan == "block"
+    with pytest.raises(OptionError, match="expected data_memory from 0 to 1, received -1"):
+        train(classifier(), data=(X, Y), data_memory=-1)
 
 
 def test_train_takes_a_function_that_fits(notebook):

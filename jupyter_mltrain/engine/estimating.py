@@ -15,15 +15,15 @@ from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.spec import Plan, TrainSpec
 from jupyter_mltrain.engine import phase, room
 from jupyter_mltrain.engine.facts import model_name, num_params
-from jupyter_mltrain.engine.plans import copying, fitting
+from jupyter_mltrain.engine.plans import fitting
 from jupyter_mltrain.engine.plans.activations import activation_bytes
 from jupyter_mltrain.engine.plans.memory import free_memory, variable_bytes
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.plans.sampling import Sample, sampled
-from jupyter_mltrain.engine.plans.selection import Selection, is_dataset
+from jupyter_mltrain.engine.plans.selection import Selection
 from jupyter_mltrain.engine.strategy import Scope
 from jupyter_mltrain.engine.trying import Trial, tried
-from jupyter_mltrain.engine.unchanged import kept_values, optimizers, variables_of
+from jupyter_mltrain.engine.unchanged import optimizers, variables_of
 
 
 def estimate(
@@ -53,26 +53,21 @@ def estimate(
     said = [*notices, *room.check(model, merged, plan=spec.plan, devices=scope.devices)]
     free = free_memory(scope.devices) + variable_bytes(variables_of(model))
     selection = phase.select(model, merged, spec, scope)
-    with kept_values(_of_pipelines(merged)):
-        sample = sampled(merged, selection)
-        if not model.built and sample.batch is not None:
-            _build(model, sample.batch, scope)
-        program = _traced(model, sample, selection, scope)
-        needs = _needs(model, sample, program)
-        needed = sum(size or 0 for size in needs.values())
-        if needed > free:
-            said.append(_said_of_too_little(needed, free, needs["activations"] or 0))
-        obstacle = sample.obstacle
-        if program is None and not model.built:
-            obstacle = "its first step would build the model"
-        if needed + 2 * (needs["weights"] + needs["optimizer"]) > free:  # what is kept, and what XLA compiles with
-            obstacle = "there is no memory for it"
-        if obstacle:
-            said.append(f"No step was tried: {obstacle}.")
-            trial = Trial(plan=selection.plan, reason=selection.reason)
-        else:
-            with phase.place_of(model, merged["x"], spec, scope):
-                trial = tried(fit, model, sample, program, selection, is_ending=is_ending)
+    sample = sampled(merged, selection)
+    if not model.built and sample.batch is not None:
+        _build(model, sample.batch, scope)
+    program = _traced(model, sample, selection, scope)
+    needs = _needs(model, sample, program)
+    needed = sum(size or 0 for size in needs.values())
+    if needed > free:
+        said.append(_said_of_too_little(needed, free, needs["activations"] or 0))
+    obstacle = sample.obstacle or _obstacle(model, program, needs, free)
+    if obstacle:
+        said.append(f"No step was tried: {obstacle}.")
+        trial = Trial(plan=selection.plan, reason=selection.reason)
+    else:
+        with phase.place_of(model, merged["x"], spec, scope):
+            trial = tried(fit, model, sample, program, selection, is_ending=is_ending)
     if trial.validation_seconds is None:
         said.append("The time of an epoch is without its validation.")
     num_trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
@@ -93,16 +88,19 @@ def estimate(
     )
 
 
+def _obstacle(model: Any, program: Program | None, needs: dict[str, Any], free: int) -> str:
+    """Return why no step can be tried, as part of a sentence, or nothing."""
+    if program is None and not model.built:
+        return "its first step would build the model"
+    activations = 2 * (needs["activations"] or 0)  # they are an estimate, and a kernel that dies tells nothing
+    variables = 3 * (needs["weights"] + needs["optimizer"])  # they are kept, and XLA compiles with some of their shapes
+    return "there is no memory for it" if activations + variables + needs["gradients"] + needs["data"] > free else ""
+
+
 def _epoch_seconds(trial: Trial, sample: Sample) -> float | None:
     if trial.step_seconds is None or sample.num_steps is None:
         return None
     return trial.step_seconds * sample.num_steps + (trial.validation_seconds or 0.0)
-
-
-def _of_pipelines(merged: dict[str, Any]) -> list[Any]:
-    """Return the variables that reading the data changes."""
-    datasets = [merged.get(name) for name in ("x", "validation_data") if is_dataset(merged.get(name))]
-    return [variable for dataset in datasets for variable in copying.variables(dataset)]
 
 
 def _said_of_too_little(needed: int, free: int, activations: int) -> str:

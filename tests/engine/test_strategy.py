@@ -82,6 +82,15 @@ for name, cell in CELLS.items():
         weights = [weight.numpy().tolist() for weight in ns["model"].weights]
         found[name, strategy] = {"loss": ns["history"].history["loss"], "weights": weights,
                                  "kind": ns["run"].result.strategy, "saved": (ns["run"].folder / "best.keras").exists()}
+rehearsed = '''
+model = keras.Sequential([layers.Dense(16, "relu"), layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, z)
+'''
+error = run("%%train --seed 4 --strategy mirrored --dry-run" + rehearsed)
+estimate = shell.user_ns["estimate"]
+found["rehearsed", ""] = {"error": error, "plan": estimate.plan, "timed": estimate.step_seconds is not None,
+                          "params": estimate.num_trainable, "bias": shell.user_ns["model"].weights[1].numpy().tolist()}
 run(CELLS["even"])
 found["outside", ""] = {"error": run("%%train --strategy mirrored\\nmodel.fit(x, y)")}
 generator = "\\nmodel = keras.Sequential([layers.Dense(1)])\\nmodel.compile('sgd', 'mse')\\nmodel.fit(part for part in [(x, z)])"
@@ -115,6 +124,12 @@ def test_two_devices_give_one_devices_results(two_devices, cell, tolerance):
 
 def test_a_model_built_before_is_an_error_that_says_so(two_devices):
     assert two_devices["outside", ""]["error"] == "DeviceError"
+
+
+def test_a_dry_run_on_two_devices_times_keras_and_takes_it_back(two_devices):
+    found = two_devices["rehearsed", ""]
+    assert (found["error"], found["plan"], found["timed"], found["params"]) == (None, "keras", True, 6 * 16 + 16 + 16 + 1)
+    assert found["bias"] == [0.0] * 16
 
 
 def test_a_generator_is_refused_since_its_numbers_would_be_wrong_now_and_then(two_devices):

@@ -12,11 +12,10 @@ _PLACE_OF_GENERATOR = {"RandomDatasetV2": 2, "ShuffleAndRepeatDatasetV2": 5, "Sh
 
 
 def copied(dataset: Any) -> Any:
-    """Return a dataset that gives what this one would give next, with random generators of its own.
+    """Return a dataset that gives what this one would give next, with random generators and variables of its own.
 
     What it holds in memory is copied with it, so that it is None for one that holds more than 256 MB, and for one that
-    TensorFlow cannot write down as a graph. Variables that functions of the user change (the seeds of augmentation layers) are
-    shared: `variables` finds them.
+    TensorFlow cannot write down as a graph. Python code that it calls (`from_generator`, `py_function`) is the same.
 
     Args:
         dataset: a `tf.data.Dataset`.
@@ -37,12 +36,6 @@ def copied(dataset: Any) -> Any:
         node.input[_PLACE_OF_GENERATOR[node.op]] = own.name
     copy = tf.raw_ops.DatasetFromGraph(graph_def=graph.SerializeToString())
     return tf.data.experimental.from_variant(copy, dataset.element_spec)
-
-
-def variables(dataset: Any) -> list[Any]:
-    """Return the variables that the functions of a pipeline read or write."""
-    functions = [wrapper.function for each in _with_sources(dataset) for wrapper in each._functions()]  # noqa: SLF001
-    return [variable for function in functions for variable in function.graph.variables]
 
 
 def _with_sources(dataset: Any) -> Iterator[Any]:
