@@ -17,6 +17,7 @@ class Estimate:
         epochs: of this `fit`, at most.
         weights, gradients: bytes of all parameters, and of the gradients of those that are trained.
         optimizer: bytes of what the optimizer keeps.
+        best_weights: bytes of the best epoch's weights, which are kept beside the last ones; 0 where a GPU has the others.
         activations: bytes at the peak of one step; None where the step cannot be traced.
         data: bytes that the engine takes for data: as tensors where they are held, and the blocks that are gathered ahead; 0 for
             pipelines and generators.
@@ -37,6 +38,7 @@ class Estimate:
     weights: int
     gradients: int
     optimizer: int
+    best_weights: int
     activations: int | None
     data: int
     memory_free: int
@@ -49,7 +51,8 @@ class Estimate:
     @property
     def memory(self) -> int:
         """Bytes that this training needs in all, as far as is known."""
-        return self.weights + self.gradients + self.optimizer + (self.activations or 0) + self.data
+        known = self.weights + self.gradients + self.optimizer + self.best_weights + self.data
+        return known + (self.activations or 0)
 
     @property
     def fits(self) -> bool:

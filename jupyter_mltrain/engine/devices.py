@@ -15,8 +15,8 @@ from jupyter_mltrain.engine import strategy
 
 _BFLOAT16_SINCE = (8, 0)  # compute capability of the first NVIDIA GPUs whose tensor cores take bfloat16
 _PLAN = (
-    "epoch at once, epoch-xla as soon as a compiled loop is measured to be faster; block for tf.data and for data too large "
-    "to hold; keras where nothing else keeps the meaning."
+    "epoch at once, epoch-xla as soon as a compiled loop is measured to be faster; block for tf.data; keras where nothing else "
+    "keeps the meaning."
 )
 _PLAN_OF_SEVERAL = "keras. Several devices share the work in Keras's own loop."
 _FLOAT16_SINCE = (7, 0)

@@ -17,7 +17,7 @@ from jupyter_mltrain.engine import phase, room
 from jupyter_mltrain.engine.facts import model_name, num_params
 from jupyter_mltrain.engine.plans import fitting
 from jupyter_mltrain.engine.plans.activations import activation_bytes
-from jupyter_mltrain.engine.plans.memory import free_memory, variable_bytes
+from jupyter_mltrain.engine.plans.memory import free_memory, has_gpu, variable_bytes
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.plans.sampling import Sample, sampled
 from jupyter_mltrain.engine.plans.selection import Selection
@@ -57,7 +57,7 @@ def estimate(
     if not model.built and sample.batch is not None:
         _build(model, sample.batch, scope)
     program = _traced(model, sample, selection, scope)
-    needs = _needs(model, sample, program)
+    needs = _needs(model, sample, program, scope)
     needed = sum(size or 0 for size in needs.values())
     if needed > free:
         said.append(_said_of_too_little(needed, free, needs["activations"] or 0))
@@ -92,9 +92,10 @@ def _obstacle(model: Any, program: Program | None, needs: dict[str, Any], free: 
     """Return why no step can be tried, as part of a sentence, or nothing."""
     if program is None and not model.built:
         return "its first step would build the model"
-    activations = 2 * (needs["activations"] or 0)  # they are an estimate, and a kernel that dies tells nothing
-    variables = 3 * (needs["weights"] + needs["optimizer"])  # they are kept, and XLA compiles with some of their shapes
-    return "there is no memory for it" if activations + variables + needs["gradients"] + needs["data"] > free else ""
+    needed = sum(size or 0 for size in needs.values())
+    needed += needs["activations"] or 0  # they are an estimate, and a process that dies tells nothing
+    needed += 2 * (needs["weights"] + needs["optimizer"])  # they are kept, and XLA compiles with as many
+    return "there is no memory for it" if needed > free else ""
 
 
 def _epoch_seconds(trial: Trial, sample: Sample) -> float | None:
@@ -109,15 +110,17 @@ def _said_of_too_little(needed: int, free: int, activations: int) -> str:
     return f"This needs about {room.gigabytes(needed)} of memory, and {room.gigabytes(free)} can be had: try {remedy}."
 
 
-def _needs(model: Any, sample: Sample, program: Program | None) -> dict[str, Any]:
+def _needs(model: Any, sample: Sample, program: Program | None, scope: Scope) -> dict[str, Any]:
     """Return bytes under the names that they have in an `Estimate`."""
     slots = sum(variable_bytes(each.variables) for each in optimizers(model).values() if each.built)
     if program is None:
         slots += room.slot_bytes(model.optimizer, model.trainable_variables)
+    weights = variable_bytes(model.weights)
     return {
-        "weights": variable_bytes(model.weights),
+        "weights": weights,
         "gradients": variable_bytes(model.trainable_weights),
         "optimizer": slots,
+        "best_weights": 0 if has_gpu(scope.devices) else weights,
         "activations": activation_bytes(program.graph) if program else None,
         "data": sample.num_bytes,
     }

@@ -39,6 +39,7 @@ def _memory(estimate: Estimate) -> Iterator[tuple[str, Cell | str]]:
         "weights": estimate.weights,
         "gradients": estimate.gradients,
         "optimizer": estimate.optimizer,
+        "best weights": estimate.best_weights,
         "activations": estimate.activations,
         "data": estimate.data,
         "in all": estimate.memory,

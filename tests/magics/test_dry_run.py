@@ -52,7 +52,7 @@ class TestWhatItTells:
         assert estimate.activations > 4 * 50 * (8 + 2)
         assert estimate.data == 3 * 230 * (6 + 1) * 4  # held, and two blocks
         assert estimate.memory == sum(
-            (estimate.weights, estimate.gradients, estimate.optimizer, estimate.activations, estimate.data)
+            (2 * estimate.weights, estimate.gradients, estimate.optimizer, estimate.activations, estimate.data)
         )
         assert estimate.fits
         assert estimate.plan == "epoch"

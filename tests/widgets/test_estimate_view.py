@@ -17,6 +17,7 @@ ESTIMATE = Estimate(
     weights=20_000_000,
     gradients=16_000_000,
     optimizer=32_000_000,
+    best_weights=20_000_000,
     activations=1_500_000_000,
     data=0,
     memory_free=12_300_000_000,
@@ -31,14 +32,15 @@ ESTIMATE = Estimate(
 def test_text():
     assert EstimateView(ESTIMATE).text() == (
         "digits: 5,000,000 parameters, 4,000,000 of them trained\n"
-        "  memory         bytes\n"
-        "  weights      20.0 MB\n"
-        "  gradients    16.0 MB\n"
-        "  optimizer    32.0 MB\n"
-        "  activations  1.50 GB\n"
-        "  data             0 B\n"
-        "  in all       1.57 GB\n"
-        "  free for it  12.3 GB\n"
+        "  memory          bytes\n"
+        "  weights       20.0 MB\n"
+        "  gradients     16.0 MB\n"
+        "  optimizer     32.0 MB\n"
+        "  best weights  20.0 MB\n"
+        "  activations   1.50 GB\n"
+        "  data              0 B\n"
+        "  in all        1.59 GB\n"
+        "  free for it   12.3 GB\n"
         "625 steps of 32 rows an epoch, 20 epochs.\n"
         "Plan epoch-xla. Compiled epoch (XLA): 0.04 ms a step, 9.6 times the loop's speed.\n"
         "About 4.2 s an epoch, 1 min 24 s in all, without what compiling takes.\n"
@@ -63,8 +65,8 @@ def test_what_is_not_known():
     )
     text = EstimateView(unknown).text()
     assert text.startswith("digits: 4,000,000 parameters, all of them trained\n")
-    assert "  activations  unknown\n" in text
-    assert "  in all       68.0 MB\n" in text
+    assert "  activations   unknown\n" in text
+    assert "  in all        88.0 MB\n" in text
     assert text.endswith("Steps an epoch are not known before the data are read, 1 epoch.\nPlan keras: it is so.")
 
 

@@ -37,7 +37,7 @@ def most_memory(devices: Sequence[str] = ()) -> float:
     Args:
         devices: as for `free_memory`.
     """
-    if not _gpus(devices):
+    if not has_gpu(devices):
         return _free_here() + int(psutil.swap_memory().free)
     return min((total - _used(name)["current"] for name, (total, _) in _cards(devices).items()), default=math.inf)
 
@@ -50,6 +50,11 @@ def num_bytes(arrays: Any) -> int:
 def variable_bytes(variables: Iterable[Any]) -> int:
     """Return the bytes of Keras variables, whether or not they have a value yet."""
     return sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in variables)
+
+
+def has_gpu(devices: Sequence[str]) -> bool:
+    """Tell whether a GPU is among the devices."""
+    return bool(_gpus(devices))
 
 
 def _gpus(devices: Sequence[str]) -> list[str]:
