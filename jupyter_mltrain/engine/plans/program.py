@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from time import perf_counter
@@ -74,16 +74,32 @@ class Program:
 
     def compiled(self, data: Any) -> Compilation:
         """Begin to compile `block` for data of this shape, in a thread of its own."""
-        return Compilation(self._block_for_xla, data)
+        return Compilation([self._as_traced, self._of_fixed_size] if self._may_be_fixed else [self._as_traced], data)
 
-    def _block_for_xla(self, data: Any) -> Callable[..., Any]:
-        """Return the loop with a step that XLA compiles well: of a fixed batch size, without what it is slow at."""
-        spec = tree.map_structure(lambda part: tf.TensorSpec(part.shape[1:], part.dtype), data)
-        needs_lowering = lowering.pays_for(self._step.graph)
-        if spec == self._spec and not needs_lowering:
+    @property
+    def _may_be_fixed(self) -> bool:
+        """Whether the step means the same when it is traced for one batch size.
+
+        Keras weighs the losses of several outputs by the batch size, and by 1 where that is open.
+        """
+        is_open = any(part.shape.rank and part.shape[0] is None for part in tf.nest.flatten(self._spec))
+        names = list(self._logs) if isinstance(self._logs, dict) else []
+        return is_open and not any(name.endswith("_loss") for name in names)
+
+    def _as_traced(self, _data: Any) -> Callable[..., Any]:
+        """Return the loop to compile with the step as it is, but for what XLA is slow at."""
+        if not lowering.pays_for(self._step.graph):
             return partial(self._over_block, self._step)
-        with lowering.lowered() if needs_lowering else nullcontext():
-            return partial(self._over_block, tf.function(self._python_step, autograph=False).get_concrete_function(spec))
+        with lowering.lowered():
+            return self._retraced(self._spec)
+
+    def _of_fixed_size(self, data: Any) -> Callable[..., Any]:
+        """Return the loop to compile with a step for one batch size: XLA must know it for the gradients of LSTM and GRU."""
+        with lowering.lowered() if lowering.pays_for(self._step.graph) else nullcontext():
+            return self._retraced(tree.map_structure(lambda part: tf.TensorSpec(part.shape[1:], part.dtype), data))
+
+    def _retraced(self, spec: Any) -> Callable[..., Any]:
+        return partial(self._over_block, tf.function(self._python_step, autograph=False).get_concrete_function(spec))
 
     def _no_logs(self) -> Any:
         return tree.map_structure(lambda log: tf.zeros(log.shape, log.dtype), self._logs)
@@ -118,18 +134,19 @@ class Compilation:
         is_over: whether it is compiled or has failed.
     """
 
-    def __init__(self, block: Callable[[Any], Callable[..., Any]], data: Any) -> None:
+    def __init__(self, blocks: Sequence[Callable[[Any], Callable[..., Any]]], data: Any) -> None:
         """Begin.
 
         Args:
-            block: returns the loop to compile for data of that shape; traces the model's step if it must.
+            blocks: each returns a loop to compile for data of that shape, and traces the model's step if it must; the first
+                that XLA can compile is taken.
             data: of a block.
         """
         self.failure: str | None = None
         self.is_over = False
         # Without a device of its own TensorFlow would compile for the first GPU, even under `--strategy cpu`.
         self._device = tf.zeros(()).device
-        self._thread = threading.Thread(target=self._compile, args=(block, data), name="mltrain-xla")
+        self._thread = threading.Thread(target=self._compile, args=(blocks, data), name="mltrain-xla")
         self._thread.start()
 
     def wait(self, is_ending: Callable[[], bool]) -> None:
@@ -141,13 +158,17 @@ class Compilation:
         """Do steps as `Program.block` does."""
         return self._function(data, tf.constant(first), tf.constant(num_steps))
 
-    def _compile(self, block: Callable[[Any], Callable[..., Any]], data: Any) -> None:
+    def _compile(self, blocks: Sequence[Callable[[Any], Callable[..., Any]]], data: Any) -> None:
         with _one_at_a_time:
-            try:
-                with tf.device(self._device):
-                    self._trace_and_compile(block, data)
-            except Exception as error:  # noqa: BLE001 - whatever XLA cannot do, the loop can
-                self.failure = str(error).strip().partition("\n")[0][:300]
+            for block in blocks:
+                try:
+                    with tf.device(self._device):
+                        self._trace_and_compile(block, data)
+                except Exception as error:  # noqa: BLE001 - whatever XLA cannot do, the loop can
+                    self.failure = str(error).strip().partition("\n")[0][:300]
+                else:
+                    self.failure = None
+                    break
             self.is_over = True
 
     def _trace_and_compile(self, block: Callable[[Any], Callable[..., Any]], data: Any) -> None:
