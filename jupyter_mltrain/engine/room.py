@@ -136,8 +136,9 @@ def _refuse_more(needed: int, devices: Sequence[str], what: str, remedy: str) ->
 
 
 def _largest_gradient(model: Any) -> int:
-    """Return the bytes of the largest gradient that is dense for certain: those of embeddings are of the rows used alone."""
+    """Return the bytes of the largest gradient that is there as a whole for certain: those of embeddings are of used rows."""
     layers = [layer for layer in model._flatten_layers() if type(layer).__module__.startswith("keras.")]  # noqa: SLF001
-    kernels = [vars(layer).get(name) for layer in layers for name in ("_kernel", "kernel")]
+    whole = [layer for layer in layers if layer.compute_dtype == layer.variable_dtype]
+    kernels = [vars(layer).get(name) for layer in whole for name in ("_kernel", "kernel")]
     sizes = [variable_bytes([kernel]) for kernel in kernels if isinstance(kernel, keras.Variable) and kernel.trainable]
     return max(sizes, default=0)

@@ -14,10 +14,10 @@ from jupyter_mltrain.engine.plans.feed import Block, Feed, Stream
 from jupyter_mltrain.engine.plans.runner import Runner
 
 _CALLS_TO_BEGIN = 4  # the graph is optimized, the loop's speed is known, and what pays is being compiled
-_CALLS_OF_A_TRIAL = 3  # of what was compiled, and the first as it goes on
+_CALLS_OF_A_TRIAL = 9  # of what was compiled, at most, and the first as it goes on
 _SECONDS = 0.5
 _MOST_SECONDS = 5.0
-_MOST_CALLS = 20
+_MOST_CALLS = 30
 
 Sample = tuple[float, int]  # seconds, steps
 
