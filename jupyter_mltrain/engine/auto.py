@@ -10,13 +10,13 @@ from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.events import FactsKnown
 from jupyter_mltrain.domain.spec import AUTO, TrainSpec
 from jupyter_mltrain.engine.data import described
+from jupyter_mltrain.engine.plans import copying
 from jupyter_mltrain.engine.plans.batch_sizes import BatchSizes, measure_batch_sizes
 from jupyter_mltrain.engine.plans.feed import Arrays, Feed, Pipeline
 from jupyter_mltrain.engine.plans.fitting import split
 from jupyter_mltrain.engine.plans.order import epoch_order
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.plans.rates import NUM_STEPS, RangeTest, range_test
-from jupyter_mltrain.engine.plans.sample import sample
 from jupyter_mltrain.engine.plans.selection import are_arrays, find_obstacle, is_dataset
 from jupyter_mltrain.engine.strategy import Scope
 from jupyter_mltrain.engine.watch import RunState
@@ -100,7 +100,12 @@ class Auto:
         """Return the data of a `fit`, in an order of the test's own."""
         class_weight = merged.get("class_weight")
         if is_dataset(merged["x"]):
-            dataset = sample(merged["x"], NUM_STEPS, is_ending=self._state.poll)
+            dataset = copying.first_batches(merged["x"], NUM_STEPS, is_ending=self._state.poll)
+            if dataset is None:
+                raise OptionError(
+                    "expected a pipeline that can be read without moving it on for --lr auto, received one that holds more than "
+                    "256 MB or cannot be written as a graph: 0.001 is a common start"
+                )
             return Pipeline(dataset, class_weight, steps_per_epoch=None, goes_on=False)
         parts, _ = split(merged)
         num_rows = int(keras.tree.flatten(parts)[0].shape[0])

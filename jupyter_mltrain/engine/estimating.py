@@ -134,8 +134,8 @@ def _traced(model: Any, sample: Sample, selection: Selection, scope: Scope) -> P
         fitting.build(model, sample.feed)
     try:
         return Program(model.train_step, sample.batch, jit_compile=model.jit_compile)
-    except Exception:
-        if selection.plan is Plan.KERAS:  # where a model that makes its own train_function may have no train_step that works
+    except Exception:  # it is raised again, but where a model that makes its own train_function need have no such step
+        if selection.plan is Plan.KERAS:
             return None
         raise
 

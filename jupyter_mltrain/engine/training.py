@@ -20,6 +20,7 @@ from jupyter_mltrain.engine.board import Board
 from jupyter_mltrain.engine.capture import captured
 from jupyter_mltrain.engine.facts import hyperparams, model_facts, model_name, num_params
 from jupyter_mltrain.engine.fingerprint import fingerprints
+from jupyter_mltrain.engine.gradients import recording_goes_on
 from jupyter_mltrain.engine.plans.predicting import Predictor
 from jupyter_mltrain.engine.saving import Saver, signature
 from jupyter_mltrain.engine.strategy import Scope
@@ -62,7 +63,7 @@ class Training:
         outcome = CellOutcome()
         with captured(self.fit, self.own_fit), self._scope, room.guarded(self._scope.devices):
             try:
-                with self._interrupts.immediate():
+                with self._interrupts.immediate(), recording_goes_on():
                     outcome = self._cell.run()
             except EndOfRun:
                 return outcome

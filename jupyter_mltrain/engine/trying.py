@@ -11,6 +11,7 @@ import keras
 from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine import phase
 from jupyter_mltrain.engine.plans import copying, fitting
+from jupyter_mltrain.engine.plans.passes import runner_of
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.plans.restoring import restored
 from jupyter_mltrain.engine.plans.runner import Runner, milliseconds
@@ -50,15 +51,15 @@ def tried(fit: Any, model: Any, sample: Sample, program: Program | None, selecti
         selection: what the `fit` will be done with.
         is_ending: asked between steps whether to give up.
     """
-    with kept_values(variables_of(model)):
-        if selection.plan is Plan.KERAS or program is None or sample.feed is None:
+    if selection.plan is Plan.KERAS or program is None or sample.feed is None:
+        with kept_values(variables_of(model)):
             return _tried_by_keras(fit, model, sample, selection, is_ending)
-        is_of_one_size = keras.tree.flatten(sample.feed.spec) == keras.tree.flatten(sample.batch)
-        steps = program if is_of_one_size else Program(model.train_step, sample.feed.spec, jit_compile=model.jit_compile)
-        runner = Runner(steps, asked=selection.plan, most_steps=selection.most_steps, is_ending=is_ending)
-        with restored(steps):
-            seconds = step_seconds(runner, sample.feed, epochs=phase.num_epochs(sample.arguments), is_ending=is_ending)
-            validation_seconds = _validation_seconds(model, sample.arguments, selection, is_ending)
+    is_of_one_size = keras.tree.flatten(sample.feed.spec) == keras.tree.flatten(sample.batch)
+    steps = program if is_of_one_size else Program(model.train_step, sample.feed.spec, jit_compile=model.jit_compile)
+    runner = Runner(steps, asked=selection.plan, most_steps=selection.most_steps, is_ending=is_ending)
+    with restored(steps):
+        seconds = step_seconds(runner, sample.feed, epochs=phase.num_epochs(sample.arguments), is_ending=is_ending)
+    validation_seconds = _validation_seconds(model, sample.arguments, selection, is_ending)
     since_when = " since epoch 1"  # it is compiled when the trial is, in a training later
     reason = " ".join(sentence for sentence in (selection.reason, runner.reason.replace(since_when, "")) if sentence)
     return Trial(plan=runner.plan, reason=reason, step_seconds=seconds, validation_seconds=validation_seconds)
@@ -84,7 +85,7 @@ def _validation_seconds(model: Any, arguments: dict[str, Any], selection: Select
     feed = None if data[0] is None else fitting.validation_feed_of(model, data, arguments, held=selection.is_held)
     if feed is None or feed.num_steps is None:
         return None
-    runner = fitting.validation_runner_of(model, feed, selection, is_ending)
+    runner = runner_of(model, "test", feed, selection, is_ending)
     with restored(runner.program):
         seconds = step_seconds(runner, feed, epochs=phase.num_epochs(arguments), is_ending=is_ending)
     return seconds and seconds * feed.num_steps

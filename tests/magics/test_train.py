@@ -208,6 +208,19 @@ class TestOptions:
         assert "run" not in cells.shell.user_ns
 
 
+def test_an_interrupt_while_no_gradients_are_recorded_spoils_no_later_training(cells):
+    cells.try_run("""
+        %%train
+        from tensorflow.python.eager import record
+        pause = record.stop_recording()
+        pause.__enter__()
+        raise KeyboardInterrupt
+    """)
+    assert isinstance(cells.error, KeyboardInterrupt)
+    cells.run("%%train" + CLASSIFIER + "model.fit(x, y)")
+    assert cells["run"].result.epochs == 1
+
+
 class TestRecord:
     def test_everything_is_recorded(self, cells):
         cell = (

@@ -8,24 +8,21 @@ import textwrap
 import keras
 import numpy as np
 import pytest
-from test_train_same_numbers import CELLS
+import sample_cells
+from sample_cells import CELLS
 
 from jupyter_mltrain.engine.plans import batch_sizes
 from jupyter_mltrain.engine.plans.rates import choose_rate
 
-DATA = """
-import numpy as np, keras, tensorflow as tf
-from keras import layers
-keras.backend.clear_session()
-rng = np.random.default_rng(0)
-x = rng.normal(size=(230, 6)).astype("float32")
-y = (x[:, 0] * x[:, 1] > 0).astype("int32")
-z = x.sum(axis=1, keepdims=True)
+DATA = (
+    sample_cells.DATA
+    + """
 def classifier(optimizer="adam", **options):
     model = keras.Sequential([keras.Input((6,)), layers.Dense(16, "relu"), layers.Dense(2, "softmax")])
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
     return model
 """
+)
 FIT = "\nmodel = classifier()\nhistory = model.fit(x, y, epochs=2)"
 SHUFFLED = """
 stream = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(230, seed=5).batch(32)

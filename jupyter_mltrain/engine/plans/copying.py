@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
+
+from jupyter_mltrain.engine.plans.memory import SHARE_OF_TRIALS, free_memory, num_bytes
 
 _MOST_BYTES = 256 * 2**20
 _PLACE_OF_GENERATOR = {"RandomDatasetV2": 2, "ShuffleAndRepeatDatasetV2": 5, "ShuffleDatasetV3": 4}  # among the inputs
@@ -36,6 +38,25 @@ def copied(dataset: Any) -> Any:
         node.input[_PLACE_OF_GENERATOR[node.op]] = own.name
     copy = tf.raw_ops.DatasetFromGraph(graph_def=graph.SerializeToString())
     return tf.data.experimental.from_variant(copy, dataset.element_spec)
+
+
+def first_batches(dataset: Any, num_batches: int, *, is_ending: Callable[[], bool]) -> Any:
+    """Return a pipeline of the first batches of another one, the same each time, held in memory; None where it has no copy.
+
+    Args:
+        dataset: of batches; it is not begun, so one that shuffles goes on in the order that it would have had.
+        num_batches: at most; fewer where they would need more than a quarter of the free memory.
+        is_ending: asked before each batch whether to give up.
+    """
+    copy = copied(dataset)
+    if copy is None:
+        return None
+    num_fitting = int(SHARE_OF_TRIALS * free_memory() / max(1, num_bytes(next(iter(copy), None))))
+    held = copy.take(max(1, min(num_batches, num_fitting))).cache()
+    for _ in held:
+        if is_ending():
+            break
+    return held
 
 
 def _with_sources(dataset: Any) -> Iterator[Any]:

@@ -14,9 +14,10 @@ from keras.src.trainers.data_adapters.data_adapter_utils import unpack_x_y_sampl
 from jupyter_mltrain.engine.plans.feed import Arrays, Feed, Order, Pipeline
 from jupyter_mltrain.engine.plans.memory import free_memory, num_bytes
 from jupyter_mltrain.engine.plans.order import epoch_order, order_within_batches
-from jupyter_mltrain.engine.plans.program import Program, tracing
+from jupyter_mltrain.engine.plans.passes import Passes, is_standard
+from jupyter_mltrain.engine.plans.program import tracing
 from jupyter_mltrain.engine.plans.runner import Runner
-from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset, overrides
+from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,36 +63,22 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
     callbacks = keras.callbacks.CallbackList(
         arguments["callbacks"], add_history=True, add_progbar=False, verbose=0, epochs=epochs, steps=feed.num_steps, model=model
     )
-    evaluation = (
-        _Evaluation(model, validation, arguments, selection, callbacks=callbacks, watcher=watcher)
-        if validation is not None
-        else None
-    )
-    runner: Runner | None = None
     build(model, feed)
+    training = Passes(model, "train", feed, selection, callbacks=callbacks, is_ending=watcher.poll)
+    evaluation = _Evaluation(model, validation, arguments, selection, callbacks=callbacks, is_ending=watcher.poll)
     model.stop_training = False
     callbacks.on_train_begin()
     epoch_logs: Any = None
     for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, epochs):
+        epochs_left = epochs - epoch - 1
         model.reset_metrics()
         with tracing:
             callbacks.on_epoch_begin(epoch)
-            # The step is traced after the callbacks' first words: one of them may have changed what is traced.
-            runner = runner or _runner_of(model.train_step, model, feed, selection, watcher.poll)
-        logs = _steps(
-            runner,
-            feed,
-            epoch,
-            number=place.num_before + epoch - initial_epoch + 1,
-            epochs_left=epochs - epoch - 1,
-            begin=callbacks.on_train_batch_begin,
-            end=_if_heard(callbacks, "on_train_batch_end", "on_batch_end"),
-            is_ending=lambda: model.stop_training,
-        )
-        epoch_logs = dict(_results(model, logs, is_standard=_is_standard(model, "train_step")))
-        if evaluation and _is_due(epoch, arguments.get("validation_freq", 1)):
-            epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs - epoch - 1).items()}
-        watcher.on_plan(runner)
+        epoch_logs = training.run(epoch, number=place.num_before + epoch - initial_epoch + 1, epochs_left=epochs_left)
+        if validation is not None and _is_due(epoch, arguments.get("validation_freq", 1)):
+            epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs_left).items()}
+        if training.runner:
+            watcher.on_plan(training.runner)
         with tracing:
             callbacks.on_epoch_end(epoch, epoch_logs)
         if model.stop_training:
@@ -104,7 +91,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
 
 def build(model: Any, feed: Feed) -> None:
     """Make all variables before the step is traced: TensorFlow traces a second time where a trace made some."""
-    if model.built and _is_standard(model, "train_step"):
+    if model.built and is_standard(model, "train"):
         with suppress(Exception):  # what cannot be built so is built by the trace, which says better what is wrong
             model._symbolic_build(data_batch=feed.spec)  # noqa: SLF001 - as Keras does it under a strategy, and on JAX
 
@@ -158,115 +145,50 @@ def validation_feed_of(model: Any, data: Any, arguments: dict[str, Any], *, held
         return Pipeline(data[0], steps_per_epoch=steps, goes_on=False)
     if not are_arrays(*data) or steps:
         return None
-    batch_size = arguments.get("validation_batch_size") or arguments.get("batch_size") or 32
-    return Arrays(data, batch_size=batch_size, order=None, held=held)
-
-
-def validation_runner_of(model: Any, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
-    """Return what does the steps of a validation; its step is traced."""
-    return _runner_of(model.test_step, model, feed, selection, is_ending)
-
-
-def _runner_of(step: Callable[[Any], Any], model: Any, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
-    program = Program(step, feed.spec, jit_compile=model.jit_compile)
-    return Runner(program, asked=selection.plan, most_steps=selection.most_steps, is_ending=is_ending)
-
-
-def _steps(
-    runner: Runner,
-    feed: Feed,
-    epoch: int,
-    *,
-    number: int,
-    epochs_left: int,
-    begin: Callable[[int], None],
-    end: Callable[[int, Any], None],
-    is_ending: Callable[[], bool],
-) -> Any:
-    """Do the steps of one epoch, of training or of validation; return the last logs, as tensors."""
-    logs: Any = {}
-    step = 0
-    for piece in feed.epoch(epoch):
-        first = 0
-        while piece.num_steps is None or first < piece.num_steps:
-            begin(step)
-            if is_ending() and step:
-                return logs
-            new_logs, done = runner.run(piece, first, epoch=number, epochs_left=epochs_left)
-            if not done:
-                break
-            logs, first, step = new_logs, first + done, step + done
-            end(step - 1, logs)
-            if is_ending():
-                return logs
-        if isinstance(feed, Pipeline):
-            feed.passed(first)
-    return logs
+    return Arrays(data, batch_size=_validation_batch_size(arguments), order=None, held=held)
 
 
 class _Evaluation:
-    """The validation after an epoch."""
+    """The validation after an epoch; by Keras itself where there is no feed for its data."""
 
     def __init__(
-        self, model: Any, data: Any, arguments: dict[str, Any], selection: Selection, *, callbacks: Any, watcher: Watcher
+        self,
+        model: Any,
+        data: Any,
+        arguments: dict[str, Any],
+        selection: Selection,
+        *,
+        callbacks: Any,
+        is_ending: Callable[[], bool],
     ) -> None:
-        self._model, self._data, self._callbacks, self._watcher = model, data, callbacks, watcher
-        self._arguments, self._selection = arguments, selection
-        self._batch_size = arguments.get("validation_batch_size") or arguments.get("batch_size") or 32
-        self._steps = arguments.get("validation_steps")
-        self._runner: Runner | None = None
-        self._feed = validation_feed_of(model, data, arguments, held=selection.is_held)
+        self._model, self._data, self._arguments, self._callbacks = model, data, arguments, callbacks
+        feed = None if data is None else validation_feed_of(model, data, arguments, held=selection.is_held)
+        self._passes = Passes(model, "test", feed, selection, callbacks=callbacks, is_ending=is_ending) if feed else None
 
     def run(self, epochs_left: int) -> dict[str, Any]:
         """Return the metrics over the validation data."""
-        model, callbacks, feed = self._model, self._callbacks, self._feed
-        if feed is None:
-            x, y, sample_weight = self._data
-            size = {} if not are_arrays(*self._data) else {"batch_size": self._batch_size}
-            options = {"steps": self._steps, "callbacks": callbacks, "return_dict": True, "verbose": 0}
-            with tracing:
-                return dict(model.evaluate(x, y, sample_weight=sample_weight, **options, **size))
+        if self._passes is None:
+            return self._run_by_keras()
+        model, callbacks = self._model, self._callbacks
         model.stop_evaluating = False
         callbacks.on_test_begin()
         model.reset_metrics()
-        if self._runner is None:
-            with tracing:
-                self._runner = validation_runner_of(model, feed, self._selection, self._watcher.poll)
-        logs = _steps(
-            self._runner,
-            feed,
-            0,
-            number=0,
-            epochs_left=epochs_left,
-            begin=callbacks.on_test_batch_begin,
-            end=_if_heard(callbacks, "on_test_batch_end"),
-            is_ending=lambda: model.stop_evaluating,
-        )
-        logs = dict(_results(model, logs, is_standard=_is_standard(model, "test_step")))
+        logs = self._passes.run(0, number=0, epochs_left=epochs_left)
         callbacks.on_test_end(logs)
         return logs
 
+    def _run_by_keras(self) -> dict[str, Any]:
+        x, y, sample_weight = self._data
+        options = {"steps": self._arguments.get("validation_steps"), "callbacks": self._callbacks}
+        if are_arrays(*self._data):
+            options["batch_size"] = _validation_batch_size(self._arguments)
+        with tracing:
+            return dict(self._model.evaluate(x, y, sample_weight=sample_weight, return_dict=True, verbose=0, **options))
 
-def _if_heard(callbacks: Any, hook: str, *others: str) -> Callable[[int, Any], None]:
-    """Return a hook that comes after a batch, or nothing where no callback has it: Keras would start a thread each time."""
-    is_heard = any(overrides(callback, name) for callback in callbacks.callbacks for name in (hook, *others))
-    return getattr(callbacks, hook) if is_heard else lambda _step, _logs: None
+
+def _validation_batch_size(arguments: dict[str, Any]) -> int:
+    return int(arguments.get("validation_batch_size") or arguments.get("batch_size") or 32)
 
 
 def _is_due(epoch: int, freq: Any) -> bool:
     return (epoch + 1) % freq == 0 if isinstance(freq, int) else epoch + 1 in freq
-
-
-def _is_standard(model: Any, step: str) -> bool:
-    """Tell whether a step's logs are the results of all metrics, which Keras would ask for again."""
-    names = (step, "compute_metrics", "get_metrics_result")
-    return all(getattr(type(model), name) is getattr(keras.Model, name) for name in names)
-
-
-def _results(model: Any, logs: Any, *, is_standard: bool) -> Any:
-    """Return what an epoch came to, numbers for tensors: the metrics' results, or a custom step's own logs."""
-    if not is_standard:
-        results = model.get_metrics_result()
-        if not isinstance(logs, dict) or set(logs) == set(results):
-            logs = results
-    return keras.tree.map_structure(lambda log: log.numpy() if hasattr(log, "numpy") else log, logs)

@@ -1,0 +1,99 @@
+"""Going over data with a model's own step, a pass for an epoch or for a validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import keras
+
+from jupyter_mltrain.engine.plans.feed import Feed, Pipeline
+from jupyter_mltrain.engine.plans.program import Program, tracing
+from jupyter_mltrain.engine.plans.runner import Runner
+from jupyter_mltrain.engine.plans.selection import Selection, overrides
+
+Kind = Literal["train", "test"]
+
+
+def runner_of(model: Any, kind: Kind, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
+    """Return what does the steps of a model; its `train_step` or `test_step` is traced."""
+    program = Program(getattr(model, f"{kind}_step"), feed.spec, jit_compile=model.jit_compile)
+    return Runner(program, asked=selection.plan, most_steps=selection.most_steps, is_ending=is_ending)
+
+
+def is_standard(model: Any, kind: Kind) -> bool:
+    """Tell whether a step's logs are the results of all metrics, which Keras would ask for again."""
+    names = (f"{kind}_step", "compute_metrics", "get_metrics_result")
+    return all(getattr(type(model), name) is getattr(keras.Model, name) for name in names)
+
+
+class Passes:
+    """Goes over a feed, calling Keras's hooks before and after each call of the runner.
+
+    Attributes:
+        runner: does the steps; None before the first pass, which traces the step.
+    """
+
+    def __init__(
+        self, model: Any, kind: Kind, feed: Feed, selection: Selection, *, callbacks: Any, is_ending: Callable[[], bool]
+    ) -> None:
+        """Take what a pass needs.
+
+        Args:
+            model: compiled.
+            kind: of the step.
+            feed: of its data.
+            selection: what the `fit` is done with.
+            callbacks: Keras's list of them.
+            is_ending: asked while a compilation is waited for.
+        """
+        self._model, self._kind, self._feed = model, kind, feed
+        self._selection, self._is_ending = selection, is_ending
+        self._flag = "stop_training" if kind == "train" else "stop_evaluating"
+        self._begin = getattr(callbacks, f"on_{kind}_batch_begin")
+        hooks = (f"on_{kind}_batch_end", *(("on_batch_end",) if kind == "train" else ()))
+        # Keras would start a thread after each call, even where no callback listens.
+        is_heard = any(overrides(callback, hook) for callback in callbacks.callbacks for hook in hooks)
+        self._end = getattr(callbacks, hooks[0]) if is_heard else lambda _step, _logs: None
+        self.runner: Runner | None = None
+
+    def run(self, epoch: int, *, number: int, epochs_left: int) -> dict[str, Any]:
+        """Go over the data once, or until the model's flag says to end; return what it came to, as numbers.
+
+        Args:
+            epoch: Keras's number of it, from 0.
+            number: in the run, from 1.
+            epochs_left: after this one.
+        """
+        if self.runner is None:
+            with tracing:
+                self.runner = runner_of(self._model, self._kind, self._feed, self._selection, self._is_ending)
+        return dict(self._results(self._logs(self.runner, epoch, number=number, epochs_left=epochs_left)))
+
+    def _logs(self, runner: Runner, epoch: int, *, number: int, epochs_left: int) -> Any:
+        logs: Any = {}
+        step = 0
+        for piece in self._feed.epoch(epoch):
+            first = 0
+            while piece.num_steps is None or first < piece.num_steps:
+                self._begin(step)
+                if getattr(self._model, self._flag) and step:
+                    return logs
+                new_logs, done = runner.run(piece, first, epoch=number, epochs_left=epochs_left)
+                if not done:
+                    break
+                logs, first, step = new_logs, first + done, step + done
+                self._end(step - 1, logs)
+                if getattr(self._model, self._flag):
+                    return logs
+            if isinstance(self._feed, Pipeline):
+                self._feed.passed(first)
+        return logs
+
+    def _results(self, logs: Any) -> Any:
+        """Return the metrics' results, or a custom step's own logs."""
+        if not is_standard(self._model, self._kind):
+            results = self._model.get_metrics_result()
+            if not isinstance(logs, dict) or set(logs) == set(results):
+                logs = results
+        return keras.tree.map_structure(lambda log: log.numpy() if hasattr(log, "numpy") else log, logs)
