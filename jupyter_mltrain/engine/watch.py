@@ -77,7 +77,8 @@ class StepWatch(keras.callbacks.Callback):
         self._validating = False
         self._cut_short = False
         self._due = self._metrics_due = 0.0
-        self._last_step, self._last_time = 0, 0.0
+        self._mark: tuple[int, float] | None = None  # step and time from which on the speed is measured
+        self._has_traced = False
         self._window_steps, self._window_seconds = 0, 0.0
         self._speed = 0.0
         self._metrics: Mapping[str, float] = {}
@@ -96,16 +97,21 @@ class StepWatch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._validating, self._metrics = False, {}
-        self._last_step = 0
+        self._mark = None
         self._metrics_due = perf_counter() + _SECONDS_BETWEEN_METRICS
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._state.poll():
             self.model.stop_training = True
-        if perf_counter() >= self._due:
+        now = perf_counter()
+        self._has_traced = self._has_traced or batch > 0  # the first call of a training traces and says nothing of its speed
+        if self._mark is None and self._has_traced:
+            self._mark = batch, now
+        if now >= self._due:
             self._tell(batch)
 
     def on_test_begin(self, logs: Any = None) -> None:
+        self._end_of_steps()
         self._validating = True
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -115,6 +121,7 @@ class StepWatch(keras.callbacks.Callback):
             self._tell(batch)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._end_of_steps()
         if self._cut_short and logs:  # a validation over part of the data is no validation
             for name in [name for name in logs if name.startswith("val_")]:
                 del logs[name]
@@ -124,6 +131,7 @@ class StepWatch(keras.callbacks.Callback):
         self._due = now + _SECONDS_BETWEEN_PROGRESS
         if not self._validating:
             self._measure(batch, now)
+            self._read_metrics(batch, now)
         self._state.on_event(
             Progress(
                 epoch=len(self._state.epochs) + 1,
@@ -136,14 +144,24 @@ class StepWatch(keras.callbacks.Callback):
             )
         )
 
+    def _end_of_steps(self) -> None:
+        """Count the steps since the last look, which for small data are all of an epoch."""
+        if self._mark and self._num_steps and not self.model.stop_training:
+            self._measure(self._num_steps, perf_counter())
+        self._mark, self._has_traced = None, True
+
     def _measure(self, batch: int, now: float) -> None:
-        if self._last_step:  # from the second step of an epoch on: the first may trace, and validation has passed before it
-            self._window_steps += batch - self._last_step
-            self._window_seconds += now - self._last_time
-        self._last_step, self._last_time = batch, now
+        if self._mark is None:
+            return
+        step, time = self._mark
+        self._mark = batch, now
+        self._window_steps += batch - step
+        self._window_seconds += now - time
         if self._window_seconds > (_SECONDS_BETWEEN_METRICS if self._speed else 0.0):
             self._speed = self._window_steps / self._window_seconds
             self._window_steps, self._window_seconds = 0, 0.0
+
+    def _read_metrics(self, batch: int, now: float) -> None:
         # Under several replicas a running value cannot be read: Keras's own sums would come out wrong (seen on two CPUs).
         if now >= self._metrics_due and batch and self.model.distribute_strategy.num_replicas_in_sync == 1:
             self._metrics_due = now + _SECONDS_BETWEEN_METRICS

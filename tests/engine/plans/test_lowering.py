@@ -1,4 +1,4 @@
-"""The lowered forms give TensorFlow's own values and gradients."""
+"""The lowered forms give TensorFlow's own values and gradients, and random numbers of the same distribution."""
 
 from __future__ import annotations
 
@@ -74,3 +74,39 @@ def test_the_gradient_of_equal_maxima_goes_to_the_first_as_in_tensorflow():
     with lowered():
         (_, lowered_gradients), _ = values_and_gradients(layer, x)
     np.testing.assert_allclose(lowered_gradients[0], gradients[0])
+
+
+class TestRandomNumbers:
+    @pytest.mark.parametrize("rate", [0.2, 0.5])
+    def test_dropout_drops_its_share_and_keeps_the_mean(self, rate):
+        kept = drawn(keras.layers.Dropout(rate, seed=3), np.ones((500, 200), "float32"))
+        assert set(np.unique(kept)) == {np.float32(0), np.float32(1 / (1 - rate))}
+        assert np.mean(kept == 0) == pytest.approx(rate, abs=0.01)  # six standard errors
+        for axis in (0, 1):  # no row and no column is dropped more than another
+            shares = np.mean(kept == 0, axis=axis)
+            assert np.std(shares) == pytest.approx(np.sqrt(rate * (1 - rate) / kept.shape[axis]), rel=0.2)
+
+    def test_noise_is_normal(self):
+        noise = drawn(keras.layers.GaussianNoise(0.5, seed=3), np.zeros((500, 200), "float32"))
+        assert (noise.mean(), noise.std()) == (pytest.approx(0, abs=0.01), pytest.approx(0.5, abs=0.01))
+
+    def test_every_step_draws_others(self):
+        layer = keras.layers.Dropout(0.5, seed=3)
+        x = np.ones((50, 40), "float32")
+        first, second = drawn(layer, x), drawn(layer, x)
+        assert np.mean(first == second) == pytest.approx(0.5, abs=0.1)
+
+
+def drawn(layer, x):
+    """Call a layer as XLA does it."""
+    layer.build(x.shape)
+    with lowered():
+        call = tf.function(lambda x: layer(x, training=True), jit_compile=True).get_concrete_function(tf.TensorSpec(x.shape))
+    return call(tf.constant(x)).numpy()
+
+
+def test_a_step_with_dropout_is_lowered():
+    layer = keras.layers.Dropout(0.5)
+    layer.build((8, 4))
+    graph = tf.function(lambda x: layer(x, training=True)).get_concrete_function(tf.TensorSpec((8, 4))).graph
+    assert pays_for(graph)
