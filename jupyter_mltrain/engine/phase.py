@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -125,8 +126,8 @@ def run(
 
 
 def select(model: Any, merged: dict[str, Any], spec: TrainSpec, scope: Scope) -> selecting.Selection:
-    """Return what a `fit` is done with."""
-    return selecting.select(
+    """Return what a `fit` is done with; who gives a seed wants the same numbers again."""
+    selection = selecting.select(
         model,
         merged,
         merged["callbacks"],
@@ -134,6 +135,7 @@ def select(model: Any, merged: dict[str, Any], spec: TrainSpec, scope: Scope) ->
         has_strategy=scope.strategy is not None,
         is_held=fitting.is_held(merged, share=spec.data_memory, devices=scope.devices),
     )
+    return replace(selection, may_switch=spec.seed is None and not spec.deterministic)
 
 
 def num_epochs(merged: dict[str, Any]) -> int:

@@ -56,7 +56,7 @@ def tried(fit: Any, model: Any, sample: Sample, program: Program | None, selecti
             return _tried_by_keras(fit, model, sample, selection, is_ending)
     is_of_one_size = keras.tree.flatten(sample.feed.spec) == keras.tree.flatten(sample.batch)
     steps = program if is_of_one_size else Program(model.train_step, sample.feed.spec, jit_compile=model.jit_compile)
-    runner = Runner(steps, asked=selection.plan, most_steps=selection.most_steps, is_ending=is_ending)
+    runner = Runner(steps, selection, is_ending)
     with restored(steps):
         seconds = step_seconds(runner, sample.feed, epochs=phase.num_epochs(sample.arguments), is_ending=is_ending)
     validation_seconds = _validation_seconds(model, sample.arguments, selection, is_ending)

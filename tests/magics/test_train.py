@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import pytest
 
+from jupyter_mltrain.engine import phase
+
 DATA = """
 import numpy as np, keras
 from keras import layers
@@ -185,6 +187,14 @@ class TestOptions:
             assert cells["run"].facts["seed"] == 6
         finally:
             cells.run("%config MLTrain.seed = None")
+
+    @pytest.mark.parametrize(("line", "may_switch"), [("", True), ("--seed 1", False)])
+    def test_who_gives_a_seed_gets_the_same_numbers_again(self, cells, monkeypatch, line, may_switch):
+        seen = []
+        select = phase.select
+        monkeypatch.setattr(phase, "select", lambda *arguments: seen.append(select(*arguments)) or seen[-1])
+        cells.run(f"%%train {line}" + CLASSIFIER + "model.fit(x, y)")
+        assert [selection.may_switch for selection in seen] == [may_switch]
 
     @pytest.mark.parametrize("name", ["live", "short_errors"])
     def test_what_is_the_notebooks_own_cannot_stand_in_the_project(self, cells, tmp_path, name):

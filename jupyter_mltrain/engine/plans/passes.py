@@ -18,7 +18,7 @@ Kind = Literal["train", "test"]
 def runner_of(model: Any, kind: Kind, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
     """Return what does the steps of a model; its `train_step` or `test_step` is traced."""
     program = Program(getattr(model, f"{kind}_step"), feed.spec, jit_compile=model.jit_compile)
-    return Runner(program, asked=selection.plan, most_steps=selection.most_steps, is_ending=is_ending)
+    return Runner(program, selection, is_ending)
 
 
 def is_standard(model: Any, kind: Kind) -> bool:

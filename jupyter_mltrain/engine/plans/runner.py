@@ -10,6 +10,7 @@ from typing import Any
 from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine.plans.feed import Block, Stream
 from jupyter_mltrain.engine.plans.program import Compilation, Program
+from jupyter_mltrain.engine.plans.selection import Selection
 
 _SECONDS_OF_A_CALL = 0.1  # Stop, the interrupt and the view wait for no more than about this
 _SECONDS_OF_A_TRIAL = 0.05
@@ -35,27 +36,27 @@ class Runner:
         plan: how most of an epoch's steps are done by now.
         switched_at: epoch, from 1 in the run, since which they are compiled; None if they are not.
         failure: why XLA could not compile them, or None.
+        would_switch: whether it would have been worth it, had it been allowed.
     """
 
-    def __init__(
-        self, program: Program, *, asked: Plan, most_steps: int | None = None, is_ending: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Take what was asked for.
+    def __init__(self, program: Program, selection: Selection, is_ending: Callable[[], bool]) -> None:
+        """Take what was chosen.
 
         Args:
             program: the steps.
-            asked: `block`, `epoch`, `epoch-xla` or `auto`.
-            most_steps: of one call; None for as many as time allows.
+            selection: `block`, `epoch`, `epoch-xla` or `auto`.
             is_ending: asked while a compilation is waited for.
         """
-        limits = [limit for limit in (most_steps, program.most_steps) if limit]
-        if asked is Plan.BLOCK:
+        limits = [limit for limit in (selection.most_steps, program.most_steps) if limit]
+        if selection.plan is Plan.BLOCK:
             limits.append(_MOST_STEPS_OF_BLOCK_PLAN)
-        self.program, self.asked, self.is_ending = program, asked, is_ending
+        self.program, self.asked, self.is_ending = program, selection.plan, is_ending
+        self.may_switch = selection.may_switch
         self.most_steps: int | None = min(limits, default=None)
         self.plan = Plan.BLOCK if limits else Plan.EPOCH
         self.switched_at: int | None = None
         self.failure: str | None = None
+        self.would_switch = False
         self.loop_seconds = self.xla_seconds = 0.0  # of a step
         self._lanes: dict[Any, _Lane] = {}
 
@@ -100,10 +101,10 @@ class Runner:
             return f"Compiled epoch (XLA){since}: {milliseconds(self.xla_seconds)} a step{brought}."
         if self.failure:
             return f"Epoch in one loop: XLA could not compile it ({self.failure})."
+        took = f": {milliseconds(self.loop_seconds)} a step" if self.loop_seconds else ""
         tried = f"; compiled by XLA {milliseconds(self.xla_seconds)}" if self.xla_seconds else ""
-        return (
-            f"Epoch in one loop: {milliseconds(self.loop_seconds)} a step{tried}." if self.loop_seconds else "Epoch in one loop."
-        )
+        kept = " With a seed the plan stays; --plan epoch-xla compiles it." if self.would_switch else ""
+        return f"Epoch in one loop{took}{tried}.{kept}"
 
     def _tell(self, lane: _Lane, epoch: int) -> None:
         self.loop_seconds, self.xla_seconds, self.failure = lane.loop.best, lane.xla.best, lane.failure
@@ -175,19 +176,20 @@ class _Lane:
 
     def _advance(self, piece: Block, left: int, epochs_left: float) -> None:
         """Begin to compile where that will pay, and look whether it is done."""
-        if self.stage is _Stage.LOOP and self._pays(left + epochs_left * piece.steps_an_epoch):
+        is_asked = self._runner.asked is Plan.EPOCH_XLA
+        if self.stage is _Stage.LOOP and (is_asked or self._pays(left + epochs_left * piece.steps_an_epoch)):
+            if not (is_asked or self._runner.may_switch):
+                self.stage, self._runner.would_switch = _Stage.CLOSED, True
+                return
             self._compilation = self._program.compiled(piece.data)
             self.stage = _Stage.COMPILING
-            if self._runner.asked is Plan.EPOCH_XLA:
+            if is_asked:
                 self._compilation.wait(self._runner.is_ending)
         if self.stage is _Stage.COMPILING and self._compilation and self._compilation.is_over:
             self.failure = self._compilation.failure
-            fixed = _Stage.XLA if self._runner.asked is Plan.EPOCH_XLA else _Stage.TRIAL
-            self.stage = _Stage.CLOSED if self.failure else fixed
+            self.stage = _Stage.CLOSED if self.failure else _Stage.XLA if is_asked else _Stage.TRIAL
 
     def _pays(self, steps_left: float) -> bool:
-        if self._runner.asked is Plan.EPOCH_XLA:
-            return True
         if self.loop.best > _BOUND_BY_ARITHMETIC * self._program.num_operations:
             return False
         return self.loop.best * steps_left > max(_WORTH_TRYING, 2 * self._program.compile_seconds)

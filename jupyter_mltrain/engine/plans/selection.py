@@ -24,12 +24,15 @@ class Selection:
         most_steps: of one call; None for as many as time allows.
         reason: one sentence where it is less than what was asked for, else empty.
         is_held: whether all data are kept as tensors, or gathered block by block from where they are.
+        may_switch: whether `auto` may change the plan while it trains. When it does depends on the time that things take, and
+            another moment gives other numbers.
     """
 
     plan: Plan
     most_steps: int | None = None
     reason: str = ""
     is_held: bool = True
+    may_switch: bool = True
 
 
 def select(

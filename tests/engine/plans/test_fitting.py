@@ -39,11 +39,15 @@ class Watcher:
         return False
 
 
-def trained(model, plan, *, seed=5, most_steps=None, is_held=True, **arguments):
+def trained(model, plan, *, seed=5, most_steps=None, is_held=True, may_switch=True, **arguments):
     watcher = Watcher()
     arguments = {"x": X, "y": Y, "epochs": 3, "callbacks": [], **arguments}
     history = fit(
-        model, arguments, Selection(plan, most_steps, is_held=is_held), Place(seed=seed, phase=1, num_before=0), watcher
+        model,
+        arguments,
+        Selection(plan, most_steps, is_held=is_held, may_switch=may_switch),
+        Place(seed=seed, phase=1, num_before=0),
+        watcher,
     )
     return history.history, watcher.runner
 
@@ -152,6 +156,17 @@ class TestAuto:
         )
         assert seen.xla_seconds < seen.loop_seconds
         assert history["loss"][-1] < history["loss"][0] / 5
+
+    def test_keeps_the_plan_where_the_numbers_must_come_again(self):
+        def result():
+            model = classifier(layers.Dropout(0.3))
+            options = {"x": np.tile(X, (60, 1)), "y": np.tile(Y, 60), "epochs": 40, "may_switch": False}
+            return trained(model, Plan.AUTO, **options)[1], weights(model)
+
+        (seen, first), (_, second) = result(), result()
+        assert seen.plan is Plan.EPOCH
+        assert seen.reason.endswith(" a step. With a seed the plan stays; --plan epoch-xla compiles it.")
+        assert_equal(first, second)
 
     def test_does_not_compile_what_is_soon_over(self):
         _, seen = trained(classifier(), Plan.AUTO)
