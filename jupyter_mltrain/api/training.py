@@ -90,7 +90,7 @@ def train(
         allow_nan: go on when data or loss hold NaN or infinity.
         strategy: `auto`, `cpu`, `gpu`, `gpu:N` or `mirrored`.
         precision: `auto`, `float32`, `mixed_bfloat16`, `mixed_float16` or `float64`.
-        plan: how an epoch is executed: `auto` or `keras`.
+        plan: how an epoch is executed: `auto`, `keras`, `block`, `epoch` or `epoch-xla`; with a seed `auto` does not change it.
         data_memory: share of the device's free memory that data may take as tensors, 0 to 1; larger data stream.
         dry_run: train and record nothing; return what the first `fit` would need.
         register: put the best model under a new version of this name.

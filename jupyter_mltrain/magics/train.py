@@ -78,7 +78,7 @@ class TrainMagics(SessionMagics):
     @argument_group("engine")
     @argument("--strategy", metavar="WHICH", help="auto, cpu, gpu, gpu:N or mirrored; %%devices tells what there is")
     @argument("--precision", choices=[*map(str, Precision)], help="dtype policy of the layers that the cell makes")
-    @argument("--plan", choices=[*map(str, Plan)], help="how an epoch is executed")
+    @argument("--plan", choices=[*map(str, Plan)], help="how an epoch is executed; with --seed auto does not change it midway")
     @argument(
         "--dry-run",
         action="store_true",
