@@ -29,7 +29,8 @@ def main(arguments: list[str]) -> int:
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}. The tests were not run.")
     say("Run the tests" if chromium else "Run the tests; without a Chromium those in a browser are skipped")
-    pytest = [VENV / "bin" / "python", "-m", "pytest", *arguments]
+    side_by_side = () if arguments else ("-n", "2", "--dist", "loadfile")
+    pytest = [VENV / "bin" / "python", "-m", "pytest", *side_by_side, *arguments]
     return subprocess.run(pytest, cwd=ROOT, env={**os.environ, "CHROMIUM": chromium or ""}, check=False).returncode
 
 

@@ -10,13 +10,15 @@ from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.model import ModelVersion
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.services import registry
+from jupyter_mltrain.services.runs import get_run
 
 
 def load_model(which: str | Run | ModelVersion, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return a Keras model with its weights, compiled as it was.
 
     Args:
-        which: `"digits"` for the newest version, `"digits@3"`, a version, or a run, whose best model is loaded.
+        which: `"digits"` for the newest version of a model, `"digits@3"`, a version; or a run, `"digits#2"`, or a trial,
+            `"digits/7"`, whose best model is loaded.
         custom_objects: classes and functions that the model is made of, by name; those of the notebook, or of the script
             that runs, if left out.
 
@@ -26,6 +28,8 @@ def load_model(which: str | Run | ModelVersion, custom_objects: Mapping[str, Any
     """
     objects = registry.defined_in(vars(sys.modules["__main__"])) if custom_objects is None else custom_objects
     with opened() as session:
+        if isinstance(which, str) and ("#" in which or "/" in which):
+            which = get_run(session, which)
         if isinstance(which, Run):
             return registry.load_best(session, which, objects)
         version = registry.get_model(session, which) if isinstance(which, str) else which

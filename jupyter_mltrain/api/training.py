@@ -49,6 +49,7 @@ def train(
     precision: str = "auto",
     plan: str = "auto",
     data_memory: float = 0.25,
+    hp: str | None = None,
     dry_run: bool = False,
     register: str | None = None,
     tags: Mapping[str, str] | None = None,
@@ -58,8 +59,9 @@ def train(
     """Train a model, watched and recorded as a `%%train` cell is.
 
     Args:
-        body: a Keras model, which is trained on `data`; or a function without arguments, which is called once under the
-            chosen strategy: the `fit` calls in it are recorded, or the model that it returns is trained on `data`.
+        body: a Keras model, which is trained on `data`; or a function, which is called once under the chosen strategy: the
+            `fit` calls in it are recorded, or the model that it returns is trained on `data`. An argument that it needs is
+            given hyperparameters, `keras_tuner.HyperParameters`, with their defaults or the values of `hp`.
         name: what to call the run; names may repeat.
         data: `(x, y)`, `(x, y, sample_weight)`, tf.data, a `PyDataset`, a generator, or a data frame with `target`.
         validation_data: what to validate on, as `data`.
@@ -92,6 +94,7 @@ def train(
         precision: `auto`, `float32`, `mixed_bfloat16`, `mixed_float16` or `float64`.
         plan: how an epoch is executed: `auto`, `keras`, `block`, `epoch` or `epoch-xla`; with a seed `auto` does not change it.
         data_memory: share of the device's free memory that data may take as tensors, 0 to 1; larger data stream.
+        hp: take the hyperparameters of a trial: `best`, a search, or `SEARCH/TRIAL`.
         dry_run: train and record nothing; return what the first `fit` would need.
         register: put the best model under a new version of this name.
         tags: labels of the run.
@@ -110,31 +113,55 @@ def train(
     from jupyter_mltrain.services.training import train as train_cell
     from jupyter_mltrain.widgets.train_view import TrainView
 
-    spec, cell = _spec(options), _Body(body)
+    spec, cell = train_spec(options), Body(body)
     if spec.dry_run:
-        return estimate(spec, cell)
+        with opened() as session:
+            return estimate(session, spec, cell)
     with opened() as session, TrainView(spec.name or "run") as view:
         return train_cell(session, spec, cell, on_event=view.on_event, control=view.control)[0]
 
 
-class _Body:
-    """A model or a function as the engine takes a cell."""
+class Body:
+    """A model, a `HyperModel` or a function as the engine takes a cell."""
 
     def __init__(self, body: Any) -> None:
-        self._is_model = hasattr(body, "fit")
-        if not self._is_model and not callable(body):
+        """Take it.
+
+        Raises:
+            OptionError: it is none of these.
+        """
+        self._is_function = not hasattr(body, "fit")
+        if self._is_function and not callable(body):
             raise OptionError(f"expected a Keras model or a function to train, received {type(body).__name__}: pass one of them")
         self._body = body
-        self.source = f"train({body.name})" if self._is_model else _source(body)
+        self._takes_hp = self._is_function and bool(_required(body))
+        self.source = _source(body) if self._is_function else f"train({body.name})"
 
-    def run(self) -> CellOutcome:
+    @property
+    def lacks_hp(self) -> bool:
+        """Whether it is a function of hyperparameters."""
+        return self._takes_hp
+
+    def run(self, hp: Any = None) -> CellOutcome:
         """Call the function; a model is what it is."""
-        return CellOutcome(value=self._body if self._is_model else self._body())
+        if not self._is_function:
+            return CellOutcome(value=self._body)
+        return CellOutcome(value=self._body(hp) if self._takes_hp else self._body())
+
+    def copied(self) -> Body:
+        """Return the same: a function has its names for itself."""
+        return self
 
     def evaluate(self, expression: str, option: str) -> Any:
         """Refuse text for data, which names nothing outside a notebook's line."""
         name = option.removeprefix("--").replace("-", "_")
         raise OptionError(f"expected {name} as an object, received the text {expression!r}: pass the variable itself")
+
+
+def _required(function: Any) -> list[str]:
+    """Return the parameters of a function that need a value."""
+    parameters = inspect.signature(function).parameters.values()
+    return [each.name for each in parameters if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD]
 
 
 def _source(function: Any) -> str:
@@ -144,7 +171,8 @@ def _source(function: Any) -> str:
         return f"train({getattr(function, '__name__', type(function).__name__)})"
 
 
-def _spec(options: dict[str, Any]) -> TrainSpec:
+def train_spec(options: Mapping[str, Any]) -> TrainSpec:
+    """Return the spec of `train`'s keyword arguments."""
     schedule = options["lr_schedule"]
     return TrainSpec(
         **{

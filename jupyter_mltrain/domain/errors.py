@@ -41,6 +41,10 @@ class DeviceError(MLTrainError):
     """The machine lacks a device that was asked for."""
 
 
+class SearchError(MLTrainError):
+    """A search came to nothing: its trials fail one after the other."""
+
+
 class StoreError(MLTrainError):
     """The home cannot be read or written."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mltrain.domain.run import Epoch, Run
+from jupyter_mltrain.domain.search import Objective, Search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,59 @@ class FactsKnown:
     facts: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchStarted:
+    """A search begins or goes on.
+
+    Attributes:
+        name: of the search.
+        num_trials: how many there will be at most, those before a resumption included; None where only the space ends it.
+        objectives: what it looks for.
+        oracle, prune: the algorithm, and when trials are stopped, each in one word.
+        trials: those that there are already.
+    """
+
+    name: str
+    num_trials: int | None
+    objectives: tuple[Objective, ...]
+    oracle: str
+    prune: str
+    trials: tuple[Run, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialStarted:
+    """A trial begins, with a number from 1 and the values of its hyperparameters."""
+
+    number: int
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialEvent:
+    """Something that happens in the training of a running trial."""
+
+    number: int
+    event: FactsKnown | EngineStarting | EngineChosen | PlanInUse | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialEnded:
+    """A trial is over and recorded, whatever its status; `best` tells whether it is the best so far."""
+
+    run: Run
+    best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchEnded:
+    """The search is over and recorded, whatever its status."""
+
+    search: Search
+
+
+SearchEvent = SearchStarted | TrialStarted | TrialEvent | TrialEnded | SearchEnded | EngineStarting | Notice | FactsKnown
+OnSearchEvent = Callable[[SearchEvent], None]
 Event = FactsKnown | EngineStarting | EngineChosen | PlanInUse | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
 OnEvent = Callable[[Event], None]
 

@@ -21,6 +21,7 @@ class RunStatus(StrEnum):
     STOPPED = "stopped"  # by the Stop button
     INTERRUPTED = "interrupted"  # by the kernel's interrupt
     FAILED = "failed"  # by an exception
+    PRUNED = "pruned"  # a trial that fell behind
     DIED = "died"  # its process ended without a word
 
 
@@ -98,6 +99,23 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What makes a run a trial.
+
+    Attributes:
+        search: the name that finds exactly the search that made it: `digits#2`.
+        number: in the search, from 1.
+        values: hyperparameter name to value, of those that were active.
+        scores: metric of each objective to its value, finite; empty until the trial has ended with one.
+    """
+
+    search: str
+    number: int
+    values: Mapping[str, Any]
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One training as the store has it.
 
@@ -110,6 +128,7 @@ class Run:
             (fingerprints), `environment` (versions, platform, devices, git, threads), `hyperparams`, `overridden`, …
         epochs: empty in listings.
         folder: holds `best.keras`, `last.keras` and `tensorboard/`, as far as they came to be.
+        trial: what it was in a search; None for a run of its own.
         predictor: what `predict` calls; None where there is no model.
     """
 
@@ -130,12 +149,13 @@ class Run:
     failure: Failure | None
     epochs: tuple[Epoch, ...] = field(default=(), repr=False)
     folder: Path
+    trial: Trial | None = None
     predictor: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def ref(self) -> str:
-        """The name that finds exactly this run: `digits#2`."""
-        return f"{self.name}#{self.number}"
+        """The name that finds exactly this run: `digits#2`, of a trial `digits#2/7`."""
+        return f"{self.trial.search}/{self.trial.number}" if self.trial else f"{self.name}#{self.number}"
 
     def predict(self, x: Any) -> Any:
         """Return the model's outputs for `x`, NumPy arrays with rows first, as Keras's `predict` does, without its loop.
@@ -168,6 +188,7 @@ class RunFilter:
         status: one of them.
         model: registered as a version of this model.
         tags: all of these; an empty value asks only for the key.
+        search: the trials of this search (`digits#2`), in their order; without it only runs that are no trials.
         since: started at or after this moment.
         best: a metric; runs that have it, the best value at their best epoch first (lowest for names that hold
             `loss` or `error`, highest for others).
@@ -180,6 +201,7 @@ class RunFilter:
     tags: Mapping[str, str] = field(default_factory=dict)
     since: datetime | None = None
     best: str | None = None
+    search: str | None = None
     limit: int = 50
     offset: int = 0
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -72,7 +72,8 @@ class TrainSpec:
 
     Data expressions (`data`, `validation_data`, `sample_weight`, `class_weight`, `callbacks`, `metrics`) are Python
     source that is evaluated in the notebook's namespace, or the objects themselves when called from Python. `data_memory` is
-    the share of the device's free memory that data may take as tensors; `dry_run` asks for an estimate in place of the run.
+    the share of the device's free memory that data may take as tensors; `dry_run` asks for an estimate in place of the run;
+    `hp` names the trial whose hyperparameters are taken: `best`, a search, or `SEARCH/TRIAL`.
     """
 
     name: str | None = None
@@ -112,6 +113,7 @@ class TrainSpec:
     plan: Plan = Plan.AUTO
     data_memory: float = 0.25
     dry_run: bool = False
+    hp: str | None = None
     # tracking
     register: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -185,6 +187,16 @@ class TrainSpec:
                 given[option.name] = value
         return given
 
+    def completed(self, options: Mapping[str, Any]) -> TrainSpec:
+        """Return this spec with options as `given` returned them, and the record kept them."""
+        kinds: Mapping[str, Callable[[Any], Any]] = {
+            "precision": Precision,
+            "plan": Plan,
+            "lr_schedule": LearningRateSchedule,
+            "metrics": tuple,
+        }
+        return replace(self, **{name: kinds[name](value) if name in kinds else value for name, value in options.items()})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellOutcome:
@@ -195,12 +207,29 @@ class CellOutcome:
 
 
 class Cell(Protocol):
-    """The user's code, as the engine sees it: something that runs once and a namespace to look names up in."""
+    """The user's code, as the engine sees it: something that runs once and a namespace to look names up in.
+
+    Attributes:
+        source: its text, magic line included.
+    """
 
     source: str
 
-    def run(self) -> CellOutcome:
-        """Run the body once; the user's own exceptions pass through unchanged."""
+    @property
+    def lacks_hp(self) -> bool:
+        """Whether the body speaks of `hp` and nothing of that name is there."""
+        ...
+
+    def run(self, hp: Any = None) -> CellOutcome:
+        """Run the body once; the user's own exceptions pass through unchanged.
+
+        Args:
+            hp: what the name `hp` stands for meanwhile; None leaves it as it is.
+        """
+        ...
+
+    def copied(self) -> Cell:
+        """Return the same body over a copy of the namespace, so that what it binds is gone with it."""
         ...
 
     def evaluate(self, expression: str, option: str) -> Any:

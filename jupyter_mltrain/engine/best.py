@@ -57,7 +57,7 @@ class BestEpoch(keras.callbacks.EarlyStopping):
         is_seen_later = monitor.startswith("val_") and not any(name.startswith("val_") for name in logs)
         if self._asked and monitor not in logs and not is_seen_later:
             raise UnknownNameError(
-                f"expected --monitor to name a metric of this model, received {monitor!r}{did_you_mean(monitor, logs)}"
+                f"expected a metric of this model to tell the best by, received {monitor!r}{did_you_mean(monitor, logs)}"
             )
         if monitor not in logs or math.isnan(logs[monitor]):
             return False

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_mltrain.domain.errors import ModelFileError
+from jupyter_mltrain.domain.model import Signature
+from jupyter_mltrain.engine.facts import num_params
 from jupyter_mltrain.engine.randomness import untouched
+from jupyter_mltrain.engine.saving import signature
 
 
 def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
@@ -42,6 +45,16 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
                 f"expected {', '.join(missing) or 'all classes'} of the model to be at hand, Keras could not make {path.name}: "
                 f"run the cell that defines them first, or pass custom_objects ({str(error).splitlines()[0]})"
             ) from error
+
+
+def about(path: Path) -> tuple[Signature, int]:
+    """Return the signature of the model in a file and the number of its weights.
+
+    Raises:
+        ModelFileError: as `load`.
+    """
+    model = load(path, {})
+    return signature(model), num_params(model)
 
 
 def _revivable(custom_object: Any) -> Any:

@@ -16,6 +16,7 @@ from jupyter_mltrain.domain.spec import AUTO, Cell, Plan, TrainSpec
 from jupyter_mltrain.engine import compiling, data, mirrored
 from jupyter_mltrain.engine.plans import fitting
 from jupyter_mltrain.engine.plans import selection as selecting
+from jupyter_mltrain.engine.plans.sharing import Programs
 from jupyter_mltrain.engine.strategy import Scope
 from jupyter_mltrain.engine.watch import EpochWatch, RunState, StepWatch
 
@@ -34,7 +35,7 @@ def arguments(spec: TrainSpec, cell: Cell, model: Any, given: dict[str, Any]) ->
         from_line["validation_data"] = _validation(from_line["validation_data"], spec.target, model)
         merged.pop("validation_split", None)
     if spec.data is not None:
-        from_line |= data.fit_arguments(value_of(cell, spec.data, "data"), spec.target, model)
+        from_line |= data_arguments(spec, cell, model)
         if merged.pop("y", None) is not None and "y" not in from_line:
             overridden.append("--data overrides x and y in the cell.")
     for name, value in from_line.items():
@@ -44,6 +45,11 @@ def arguments(spec: TrainSpec, cell: Cell, model: Any, given: dict[str, Any]) ->
     merged |= from_line
     merged["callbacks"] = _callbacks(merged.get("callbacks")) + _callbacks(value_of(cell, spec.callbacks, "callbacks"))
     return merged, overridden
+
+
+def data_arguments(spec: TrainSpec, cell: Cell, model: Any) -> dict[str, Any]:
+    """Return the line's data as arguments of `fit`."""
+    return data.fit_arguments(value_of(cell, spec.data, "data"), spec.target, model)
 
 
 def value_of(cell: Cell, value: Any, option: str) -> Any:
@@ -92,6 +98,7 @@ def run(
     scope: Scope,
     state: RunState,
     say: Callable[[str], None],
+    programs: Programs | None = None,
 ) -> Any:
     """Train; return what Keras's `fit` returns.
 
@@ -103,6 +110,7 @@ def run(
         scope: of the strategy.
         state: of the run.
         say: told in a sentence why a plan cannot be what was asked for.
+        programs: where those of models that are made alike are kept.
 
     Raises:
         DeviceError: the model was built for other devices.
@@ -111,7 +119,7 @@ def run(
     """
     state.phase += 1
     callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], EpochWatch(state)]
-    selection = select(model, merged, spec, scope)
+    selection = replace(select(model, merged, spec, scope), programs=programs)
     if selection.reason:
         say(selection.reason)
     with place_of(model, merged["x"], spec, scope):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 
-from jupyter_mltrain.domain.events import EngineChosen, FactsKnown, OnEvent, TrainControl
+from jupyter_mltrain.domain.device import Device
+from jupyter_mltrain.domain.events import EngineChosen, FactsKnown, Notice, OnEvent, TrainControl
 from jupyter_mltrain.domain.run import TrainingOutcome
 from jupyter_mltrain.domain.spec import Cell, Precision, TrainSpec
 from jupyter_mltrain.engine import devices, environment, strategy
 from jupyter_mltrain.engine.best import BestEpoch
 from jupyter_mltrain.engine.interrupts import Interrupts
-from jupyter_mltrain.engine.randomness import seed_all
+from jupyter_mltrain.engine.job import Job
 from jupyter_mltrain.engine.training import Training
 from jupyter_mltrain.engine.watch import RunState
+
+if TYPE_CHECKING:
+    from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
 
 
 def train(
@@ -27,6 +32,7 @@ def train(
     on_event: OnEvent,
     control: TrainControl,
     interrupts: Interrupts,
+    values: Mapping[str, Any] | None = None,
 ) -> TrainingOutcome:
     """Run a cell's body with its `fit` calls done by the engine, or train the model that it builds.
 
@@ -37,25 +43,49 @@ def train(
         on_event: told what happens, in this thread.
         control: asked between two steps whether to end.
         interrupts: entered by the caller.
+        values: of hyperparameters, for a body that asks for some; the others have their defaults.
 
     Raises:
         MLTrainError: what was asked cannot be done.
         Exception: whatever the body raises, unchanged.
     """
     found = devices.devices()
-    choice = strategy.choose(spec.strategy, found)
     on_event(FactsKnown(facts={"environment": environment.facts(found), "deterministic": spec.deterministic}))
+    hp = hyperparameters(cell, values)
+    job = Job(folder=folder, on_event=on_event, control=control, interrupts=interrupts, hp=hp)
+    outcome = train_once(spec, cell, job, found)
+    if hp is None:
+        return outcome
+    on_event(FactsKnown(facts={"hp": hp.used}))
+    unused = ", ".join(hp.unused)
+    if unused:
+        on_event(Notice(text=f"The cell asks for no hyperparameter {unused}."))
+    return outcome
+
+
+def hyperparameters(cell: Cell, values: Mapping[str, Any] | None) -> HyperParameters | None:
+    """Return hyperparameters with these values for a cell; None where none are given and it asks for none."""
+    if values is None and not cell.lacks_hp:
+        return None
+    from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
+
+    return HyperParameters.of(values or {})
+
+
+def train_once(spec: TrainSpec, cell: Cell, job: Job, found: tuple[Device, ...]) -> TrainingOutcome:
+    """Do what `train` does, on the devices found, and tell nothing of the environment."""
+    choice = strategy.choose(spec.strategy, found)
     scope = strategy.scope_of(choice, found)
     state = RunState(
-        on_event=on_event,
-        control=control,
-        interrupts=interrupts,
+        on_event=job.on_event,
+        control=job.control,
+        interrupts=job.interrupts,
         best=BestEpoch(spec.monitor, spec.early_stop),
         allow_nan=spec.allow_nan,
     )
-    training = Training(spec, cell, scope, state, folder)
+    training = Training(spec, cell, scope, state, job)
     with precision(spec.precision):
-        on_event(
+        job.on_event(
             EngineChosen(
                 strategy=choice.kind,
                 precision=keras.config.dtype_policy().name,
@@ -63,8 +93,8 @@ def train(
                 reason=choice.reason,
             )
         )
-        state.seed = seed_all(spec)
-        on_event(FactsKnown(facts={"seed": state.seed}))
+        state.seed = job.seeds(spec)
+        job.on_event(FactsKnown(facts={"seed": state.seed}))
         try:
             outcome = training.run_body()
         except BaseException:  # an interrupt too leaves something worth keeping

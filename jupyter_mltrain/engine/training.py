@@ -21,9 +21,11 @@ from jupyter_mltrain.engine.capture import captured
 from jupyter_mltrain.engine.facts import hyperparams, model_facts, model_name, num_params
 from jupyter_mltrain.engine.fingerprint import fingerprints
 from jupyter_mltrain.engine.gradients import recording_goes_on
+from jupyter_mltrain.engine.job import Job
 from jupyter_mltrain.engine.plans.predicting import Predictor
 from jupyter_mltrain.engine.saving import Saver, signature
 from jupyter_mltrain.engine.strategy import Scope
+from jupyter_mltrain.engine.tuning import hypermodels
 from jupyter_mltrain.engine.watch import RunState, scalars
 
 
@@ -34,11 +36,11 @@ class EndOfRun(BaseException):
 class Training:
     """The phases of one run."""
 
-    def __init__(self, spec: TrainSpec, cell: Cell, scope: Scope, state: RunState, folder: Path | None) -> None:
-        self._spec, self._cell, self._scope, self._state = spec, cell, scope, state
+    def __init__(self, spec: TrainSpec, cell: Cell, scope: Scope, state: RunState, job: Job) -> None:
+        self._spec, self._cell, self._scope, self._state, self._job = spec, cell, scope, state, job
         self._interrupts, self._on_event = state.interrupts, state.on_event
-        self._saver = Saver(folder) if folder else None
-        self._board = Board(folder / "tensorboard") if folder else None
+        self._saver = Saver(job.folder) if job.folder else None
+        self._board = Board(job.folder / "tensorboard") if job.folder else None
         state.on_event = self._tell
         if self._saver:
             state.on_best = self._saver.on_best
@@ -64,18 +66,36 @@ class Training:
         with captured(self.fit, self.own_fit), self._scope, room.guarded(self._scope.devices):
             try:
                 with self._interrupts.immediate(), recording_goes_on():
-                    outcome = self._cell.run()
+                    outcome = self._cell.run(self._job.hp)
+                if self._state.phase == 0:
+                    self._fit_built(outcome)
             except EndOfRun:
-                return outcome
-            if self._state.phase == 0:
-                model = self._named_model() or _built_model(outcome)
-                if self._spec.data is None:
-                    raise ModelError(
-                        f"expected a call of fit in the cell or --data, received neither for model {model.name!r}: "
-                        "add model.fit(x, y), or --data x,y"
-                    )
-                model.fit()
+                pass
         return outcome
+
+    def _fit_built(self, outcome: CellOutcome) -> None:
+        """Train the model that the body built, or that what it defined builds from hyperparameters."""
+        hypermodel = hypermodels.defined(outcome)
+        if hypermodel is not None:
+            with self._interrupts.immediate(), recording_goes_on():
+                hypermodels.fit(hypermodel, self._job.hp, self._data_of)
+            return
+        model = self._named_model() or _built_model(outcome)
+        self._data_of(model)
+        model.fit()
+
+    def _data_of(self, model: Any) -> dict[str, Any]:
+        """Return the line's data as arguments of `fit`.
+
+        Raises:
+            ModelError: the line names none.
+        """
+        if self._spec.data is None:
+            raise ModelError(
+                f"expected a call of fit in the cell or --data, received neither for model {model.name!r}: "
+                "add model.fit(x, y), or --data x,y"
+            )
+        return phase.data_arguments(self._spec, self._cell, model)
 
     def _named_model(self) -> Any:
         if self._spec.model is None:
@@ -97,10 +117,21 @@ class Training:
             for text in said + room.check(model, merged, plan=self._spec.plan, devices=self._scope.devices):
                 self._say(text)
             self._model = model
+            if self._job.weights and self._state.phase == 0:
+                model.load_weights(self._job.weights)
             self._before_fit(model, merged)
             num_before = len(self._state.epochs)
             try:
-                return phase.run(original, model, merged, spec=self._spec, scope=self._scope, state=self._state, say=self._say)
+                return phase.run(
+                    original,
+                    model,
+                    merged,
+                    spec=self._spec,
+                    scope=self._scope,
+                    state=self._state,
+                    say=self._say,
+                    programs=self._job.programs,
+                )
             finally:
                 self._ended = perf_counter()
                 self._after_fit(model, len(self._state.epochs) - num_before)
@@ -183,7 +214,7 @@ class Training:
         )
 
     def _write_models(self) -> tuple[Path | None, Path | None]:
-        if self._saver is None:
+        if self._saver is None or not self._job.keeps(self._state.best.best_metrics):
             return None, None
         model, best = self._model, self._state.best
         after = model.get_weights()

@@ -195,6 +195,8 @@ class EpochWatch(keras.callbacks.Callback):
         if best and state.on_best:
             state.on_best(self.model)
         state.on_event(EpochEnded(epoch=ended, best=best))
+        if state.ending:  # now, and not after a part of the next epoch
+            self.model.stop_training = True
         if not state.allow_nan:
             self._check_finite(ended)
 

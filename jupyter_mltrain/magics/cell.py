@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
@@ -19,7 +22,7 @@ class NotebookCell:
             SyntaxError: the body is not Python; nothing has happened yet.
         """
         self.source = f"{magic} {line}".rstrip() + "\n" + body
-        self._shell = shell
+        self._namespace: dict[str, Any] = shell.user_ns
         # One empty line stands for the magic's, so that a traceback counts the lines as the user sees them.
         code = "\n" + shell.transform_cell(body)
         self._name = shell.compile.cache(code, shell.execution_count, raw_code=self.source)
@@ -27,24 +30,37 @@ class NotebookCell:
         assigned = _Assigned()
         assigned.visit(tree)
         self._names = assigned.names
+        self._speaks_of_hp = any(isinstance(node, ast.Name | ast.arg) and _name(node) == "hp" for node in ast.walk(tree))
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         self._statements = compile(tree, self._name, "exec")
         self._last = compile(ast.Expression(last.value), self._name, "eval") if last else None
         self._is_silenced = body.rstrip().endswith(";")
 
-    def run(self) -> CellOutcome:
+    @property
+    def lacks_hp(self) -> bool:
+        """Whether the body speaks of `hp` and the notebook has nothing of that name."""
+        return self._speaks_of_hp and "hp" not in self._namespace
+
+    def run(self, hp: Any = None) -> CellOutcome:
         """Run the body as an ordinary cell would be; the value of a last line that is an expression is kept."""
-        namespace = self._shell.user_ns
-        exec(self._statements, namespace)  # noqa: S102 - running the user's code is what a cell is for
-        value = eval(self._last, namespace) if self._last else None  # noqa: S307
+        namespace = self._namespace
+        with _bound(namespace, "hp", hp):
+            exec(self._statements, namespace)  # noqa: S102 - running the user's code is what a cell is for
+            value = eval(self._last, namespace) if self._last else None  # noqa: S307
         return CellOutcome(
             value=None if self._is_silenced else value,
             assigned={name: namespace[name] for name in self._names if name in namespace},
         )
 
+    def copied(self) -> NotebookCell:
+        """Return the same body over a copy of the namespace; the objects in it are the same."""
+        copied = copy.copy(self)
+        copied._namespace = dict(self._namespace)  # noqa: SLF001 - it is one of our own
+        return copied
+
     def evaluate(self, expression: str, option: str) -> Any:
         """Return the value of an expression over the namespace; see `domain.spec.Cell`."""
-        namespace = self._shell.user_ns
+        namespace = self._namespace
         try:
             return eval(compile(expression, option, "eval"), namespace)  # noqa: S307
         except NameError as error:
@@ -60,6 +76,26 @@ class NotebookCell:
             ) from error
 
 
+@contextmanager
+def _bound(namespace: dict[str, Any], name: str, value: Any) -> Iterator[None]:
+    """Let a name stand for a value for a while; None leaves it as it is."""
+    if value is None:
+        yield
+        return
+    before = {name: namespace[name]} if name in namespace else {}
+    namespace[name] = value
+    try:
+        yield
+    finally:
+        if namespace.get(name) is value:
+            del namespace[name]
+            namespace.update(before)
+
+
+def _name(node: ast.Name | ast.arg) -> str:
+    return node.id if isinstance(node, ast.Name) else node.arg
+
+
 class _Assigned(ast.NodeVisitor):
     """Collects the names that a module's own statements bind."""
 
@@ -71,13 +107,16 @@ class _Assigned(ast.NodeVisitor):
             self.names.add(node.id)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        """Leave a function's own names out."""
+        """Take the function's name, and leave out those within it."""
+        self.names.add(node.name)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        """Leave a function's own names out."""
+        """Take the function's name, and leave out those within it."""
+        self.names.add(node.name)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        """Leave a class's own names out."""
+        """Take the class's name, and leave out those within it."""
+        self.names.add(node.name)
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         """Leave a function's own names out."""

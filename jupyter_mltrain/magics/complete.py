@@ -14,6 +14,7 @@ from IPython.core.magic import Magics
 from jupyter_mltrain.magics.options import flags, positionals, subcommands
 from jupyter_mltrain.services.registry import model_names
 from jupyter_mltrain.services.runs import metric_names, run_names
+from jupyter_mltrain.services.searches import search_names
 from jupyter_mltrain.services.session import Session
 
 _LINE = re.compile(r"\s*(?P<magic>%%?\w+)\s+(?P<rest>.*)")
@@ -27,6 +28,7 @@ _KNOWN = {
     "metrics": ("accuracy", "mae", "mse"),
     "batch_size": ("auto",),
     "learning_rate": ("auto",),
+    "oracle": ("tpe", "random", "grid", "bayesian", "hyperband"),
 }
 
 _KINDS = {
@@ -34,6 +36,8 @@ _KINDS = {
     "variable": "variable",
     "model": "variable",
     "RUN": "run",
+    "SEARCH": "search",
+    "TRIAL": "trial",
     "name": "run",
     "MODEL": "model",
     "METRIC": "metric",
@@ -105,7 +109,9 @@ class LineCompleter:
         texts: dict[str, Callable[[], Iterable[str]]] = {
             "variable": self._variables,
             "column": lambda: self._columns(text),
-            "run": lambda: self._recorded(run_names, typed),
+            "run": lambda: (*self._recorded(run_names, typed), *self._recorded(search_names, typed)),
+            "search": lambda: self._recorded(search_names, typed),
+            "trial": lambda: ("best", *self._recorded(search_names, typed)),
             "model": lambda: self._recorded(model_names, typed),
             "metric": lambda: dict.fromkeys((*_METRICS, *self._recorded(metric_names))),
             "value": lambda: _KNOWN.get(action.dest, ()),

@@ -11,6 +11,7 @@ from jupyter_mltrain.domain.errors import MLTrainError
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.model import ModelVersion
 from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.domain.search import Search
 from jupyter_mltrain.services.session import Session
 
 
@@ -24,6 +25,7 @@ def show_records(shell: Any, session: Session) -> None:
     """Let a run, an estimate or a model version that is the value of a cell look as the magics show it."""
     _register(shell, Estimate, _estimate_details, lambda estimate: f"<Estimate of {estimate.model}>")
     _register(shell, Run, _run_details, lambda run: f"<Run {run.ref} {run.status}>")
+    _register(shell, Search, _search_details, lambda search: f"<Search {search.ref} {search.status}>")
     _register(shell, ModelVersion, lambda version: _model_details(version, session), lambda version: f"<Model {version.ref}>")
 
 
@@ -41,6 +43,12 @@ def _estimate_details(estimate: Estimate) -> Any:
     from jupyter_mltrain.widgets.estimate_view import EstimateView
 
     return EstimateView(estimate)
+
+
+def _search_details(search: Search) -> Any:
+    from jupyter_mltrain.widgets.search_details import SearchDetails
+
+    return SearchDetails(search)
 
 
 def _run_details(run: Run) -> Any:

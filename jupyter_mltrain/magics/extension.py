@@ -13,9 +13,10 @@ from jupyter_mltrain.magics.models import ModelsMagics
 from jupyter_mltrain.magics.runs import RunsMagics
 from jupyter_mltrain.magics.settings import MLTrain
 from jupyter_mltrain.magics.train import TrainMagics
+from jupyter_mltrain.magics.tune import TuneMagics
 from jupyter_mltrain.services.session import Session
 
-_MAGICS = (TrainMagics, RunsMagics, ModelsMagics, DevicesMagics, MLTrainMagics)
+_MAGICS = (TrainMagics, TuneMagics, RunsMagics, ModelsMagics, DevicesMagics, MLTrainMagics)
 
 
 def load(shell: Any) -> None:

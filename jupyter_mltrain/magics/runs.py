@@ -8,11 +8,12 @@ from typing import Any
 from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument
 
-from jupyter_mltrain.domain.run import RunFilter, RunStatus
+from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.magics.commands import SessionMagics, magic_commands, subcommand
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.options import key_value
-from jupyter_mltrain.services.runs import get_run, list_runs, moment, remove_runs, runs_to_compare
+from jupyter_mltrain.services.runs import list_runs, moment, runs_to_compare
+from jupyter_mltrain.services.searches import list_searches, remove_all, run_or_search
 
 
 @magics_class
@@ -27,14 +28,15 @@ class RunsMagics(SessionMagics):
     @argument("--status", choices=list(RunStatus), help="only runs that ended so, or are running")
     @argument("--model", metavar="MODEL", help="only runs that registered a version of this model")
     @argument("--tag", dest="tags", action="append", default=[], type=key_value, metavar="KEY=VALUE", help="only with this label")
+    @argument("--search", metavar="SEARCH", help="the trials of this search, which are left out otherwise")
     @argument("--since", type=moment, metavar="WHEN", help="only runs started since: 2d, 12h, 30m, 2026-11-01")
     @argument("--best", metavar="METRIC", help="runs that have this metric, the best first")
     @argument("--limit", type=int, default=50, metavar="N", help="how many at most; 50 if nothing says otherwise")
-    @subcommand("show", "all that is recorded of one run")
-    @argument("run", nargs="?", metavar="RUN", help="digits#2, digits for its newest, an id; the newest of all if left out")
+    @subcommand("show", "all that is recorded of one run, or of one search")
+    @argument("run", nargs="?", metavar="RUN", help="digits#2, digits for its newest, digits/7 for a trial; the newest of all")
     @subcommand("compare", "results, what differs, the cells' differences and the curves of several runs")
     @argument("runs", nargs="+", metavar="RUN", help="two or more")
-    @subcommand("rm", "remove runs with their files; what they registered stays")
+    @subcommand("rm", "remove runs, or searches with their trials, and their files; what they registered stays")
     @argument("runs", nargs="+", metavar="RUN", help="one or more that have ended")
     def runs(self, line: str) -> None:
         """List the recorded runs, look into them, compare and remove them.
@@ -53,16 +55,28 @@ class RunsMagics(SessionMagics):
     def do_list(self, options: argparse.Namespace) -> None:
         """Show one page of runs."""
         from jupyter_mltrain.widgets.runs_view import RunsList
+        from jupyter_mltrain.widgets.searches_view import SearchesTable
 
         which: dict[str, Any] = {name: value for name, value in vars(options).items() if name != "command"}
-        runs, total = list_runs(self.session, RunFilter(**{**which, "tags": dict(options.tags)}))
-        show(RunsList(runs, total))
+        filtered = RunFilter(**{**which, "tags": dict(options.tags)})
+        runs, total = list_runs(self.session, filtered)
+        searches, num_searches = list_searches(self.session) if filtered == RunFilter(limit=filtered.limit) else ((), 0)
+        if searches:
+            show(SearchesTable(searches, num_searches))
+        if runs or not searches:
+            show(RunsList(runs, total))
 
     def do_show(self, options: argparse.Namespace) -> None:
-        """Show one run."""
+        """Show one run, or one search."""
         from jupyter_mltrain.widgets.run_view import RunDetails
+        from jupyter_mltrain.widgets.search_details import SearchDetails
+        from jupyter_mltrain.widgets.search_picture import SearchPicture
 
-        show(RunDetails(get_run(self.session, options.run)))
+        found = run_or_search(self.session, options.run)
+        if isinstance(found, Run):
+            show(RunDetails(found))
+        else:
+            show(SearchDetails(found), SearchPicture(found))
 
     def do_compare(self, options: argparse.Namespace) -> None:
         """Show several runs side by side, and their curves over each other."""
@@ -78,5 +92,5 @@ class RunsMagics(SessionMagics):
         """Remove runs and say which."""
         from jupyter_mltrain.widgets.view import Line
 
-        removed = remove_runs(self.session, options.runs)
-        show(Line(f"{', '.join(run.ref for run in removed)}.", lead="Removed"))
+        removed = remove_all(self.session, options.runs)
+        show(Line(f"{', '.join(each.ref for each in removed)}.", lead="Removed"))

@@ -8,6 +8,7 @@ from importlib import metadata
 
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
+from jupyter_mltrain.domain.search import Search
 from jupyter_mltrain.services.session import Session
 
 _PACKAGES = ("jupyter-mltrain", "tensorflow", "keras", "tensorboard", "numpy", "ipython", "ipykernel", "ipywidgets", "anywidget")
@@ -25,14 +26,14 @@ def status(session: Session) -> tuple[str, ...]:
         f"Home: {session.home}.",
         f"Runs: {store.runs.count(RunFilter())}" + (f", the newest {newest[0].ref} ({newest[0].status})." if newest else "."),
         f"Models: {', '.join(store.models.names()) or 'none'}.",
-        f"Being trained: {', '.join(run.ref for run in running) or 'none'}.",
+        f"Being trained: {', '.join(map(_name, running)) or 'none'}.",
     )
 
 
 def findings(session: Session) -> tuple[str, ...]:
     """Return what can be known of versions, home and processes; trouble while looking is a finding too."""
     try:
-        died = session.store.runs.mark_died()
+        died: tuple[Run | Search, ...] = (*session.store.runs.mark_died(), *session.store.searches.mark_died())
         return (_versions(), *session.store.findings(), *_processes(session, died))
     except StoreError as error:
         return (_versions(), f"Home: {session.home}.", f"Trouble: {error}.")
@@ -51,15 +52,21 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def _processes(session: Session, died: tuple[Run, ...]) -> Iterator[str]:
-    for run in died:
-        yield f"Process {run.process.pid} ended without a word: its run {run.ref} is marked {run.status}."
+def _processes(session: Session, died: tuple[Run | Search, ...]) -> Iterator[str]:
+    for each in died:
+        kind = "search" if isinstance(each, Search) else "run"
+        yield f"Process {each.process.pid} ended without a word: its {kind} {each.ref} is marked {each.status}."
     running = _running(session)
-    for run in running:
-        yield f"Process {run.process.pid} on {run.process.host} trains {run.ref}."
+    for each in running:
+        yield f"Process {each.process.pid} on {each.process.host} trains {_name(each)}."
     if not running:
         yield "Processes: none trains."
 
 
-def _running(session: Session) -> tuple[Run, ...]:
-    return session.store.runs.list(RunFilter(status=RunStatus.RUNNING))
+def _running(session: Session) -> tuple[Run | Search, ...]:
+    runs = session.store.runs.list(RunFilter(status=RunStatus.RUNNING))
+    return (*runs, *session.store.searches.list(status=RunStatus.RUNNING))
+
+
+def _name(each: Run | Search) -> str:
+    return f"search {each.ref}" if isinstance(each, Search) else each.ref

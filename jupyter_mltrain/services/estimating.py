@@ -5,12 +5,15 @@ from __future__ import annotations
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine.interrupts import Interrupts
+from jupyter_mltrain.services.hyperparameters import trial_values
+from jupyter_mltrain.services.session import Session
 
 
-def estimate(spec: TrainSpec, cell: Cell) -> Estimate:
+def estimate(session: Session, spec: TrainSpec, cell: Cell) -> Estimate:
     """Run a cell up to its first `fit` and say what that would need; nothing is trained, nothing is recorded.
 
     Args:
+        session: where the searches are.
         spec: what the line asks for.
         cell: the body and its namespace.
 
@@ -21,4 +24,5 @@ def estimate(spec: TrainSpec, cell: Cell) -> Estimate:
     with Interrupts() as interrupts:
         from jupyter_mltrain.engine.rehearsal import rehearse
 
-        return rehearse(spec, cell, interrupts=interrupts)
+        values = trial_values(session, spec.hp, spec.name) if spec.hp else None
+        return rehearse(spec, cell, interrupts=interrupts, values=values)

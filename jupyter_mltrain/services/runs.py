@@ -19,7 +19,7 @@ def list_runs(session: Session, which: RunFilter) -> tuple[tuple[Run, ...], int]
 
     Raises:
         OptionError: a page of less than one run.
-        UnknownNameError: none fits, and none ever had that name, model or metric.
+        UnknownNameError: there is no such search; or none fits, and none ever had that name, model or metric.
     """
     if which.limit < 1:
         raise OptionError(f"expected --limit of at least 1, received {which.limit}: leave it out for 50")
@@ -30,7 +30,9 @@ def list_runs(session: Session, which: RunFilter) -> tuple[tuple[Run, ...], int]
 
 
 def get_run(session: Session, ref: str | None = None) -> Run:
-    """Return a run with its epochs: `"digits#2"`, the newest `"digits"`, an id, or the newest of all.
+    """Return a run with its epochs: `"digits#2"`, the newest `"digits"`, a trial `"digits#2/7"`, an id, or the newest of all.
+
+    The newest of all is never a trial.
 
     Raises:
         UnknownNameError: there is no such run; near misses are suggested.
@@ -74,10 +76,11 @@ def run_names(session: Session, begun: str = "") -> tuple[str, ...]:
     return session.store.runs.names()
 
 
-def metric_names(session: Session) -> tuple[str, ...]:
-    """Return the metrics of the newest runs."""
-    newest = session.store.runs.list(RunFilter())
-    return tuple(dict.fromkeys(name for run in newest if run.result for name in run.result.best_metrics))
+def metric_names(session: Session, search: str | None = None) -> tuple[str, ...]:
+    """Return the metrics of the newest runs, or of the first trials of a search."""
+    runs = session.store.runs.list(RunFilter(search=search))
+    recorded = [run.result.best_metrics for run in runs if run.result] + [run.trial.scores for run in runs if run.trial]
+    return tuple(dict.fromkeys(name for metrics in recorded for name in metrics))
 
 
 def moment(text: str) -> datetime:
@@ -101,7 +104,7 @@ def _check_names(session: Session, which: RunFilter) -> None:
     if which.model is not None:
         _check_name("model", which.model, session.store.models.names())
     if which.best is not None:
-        _check_name("metric", which.best, metric_names(session))
+        _check_name("metric", which.best, metric_names(session, which.search))
 
 
 def _check_name(what: str, name: str, known: Sequence[str]) -> None:

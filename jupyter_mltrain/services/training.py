@@ -15,8 +15,10 @@ from jupyter_mltrain.domain.events import EngineStarting, OnEvent, RunEnded, Tra
 from jupyter_mltrain.domain.run import Epoch, Failure, Run, RunStatus, TrainingOutcome
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine.interrupts import Interrupts
+from jupyter_mltrain.services.hyperparameters import trial_values
 from jupyter_mltrain.services.recording import Recorder
 from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.services.untracked import untracked_run
 from jupyter_mltrain.store.processes import this_process
 
 if TYPE_CHECKING:
@@ -47,7 +49,13 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
         recorder = Recorder(session.store.runs, run.id, on_event) if spec.track else None
         try:
             outcome = _train(
-                spec, cell, run, on_event=recorder.on_event if recorder else on_event, control=control, interrupts=interrupts
+                session,
+                spec,
+                cell,
+                run,
+                on_event=recorder.on_event if recorder else on_event,
+                control=control,
+                interrupts=interrupts,
             )
             version = _register(session, spec, run, outcome)
             result = replace(outcome.result, model_id=version.ref if version else None)
@@ -66,13 +74,14 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
 
 
 def _train(
-    spec: TrainSpec, cell: Cell, run: Run, *, on_event: OnEvent, control: TrainControl, interrupts: Interrupts
+    session: Session, spec: TrainSpec, cell: Cell, run: Run, *, on_event: OnEvent, control: TrainControl, interrupts: Interrupts
 ) -> TrainingOutcome:
     on_event(EngineStarting(name=run.name))
     from jupyter_mltrain.engine.trainer import train as engine_train
 
     folder = run.folder if spec.track else None
-    return engine_train(spec, cell, folder=folder, on_event=on_event, control=control, interrupts=interrupts)
+    values = trial_values(session, spec.hp, spec.name) if spec.hp else None
+    return engine_train(spec, cell, folder=folder, on_event=on_event, control=control, interrupts=interrupts, values=values)
 
 
 def _create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
@@ -85,26 +94,19 @@ def _create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
             tags=spec.tags,
             note=spec.note,
             facts={},
-            user=_user(),
+            user=user_name(),
             process=this_process(),
         )
-    return Run(
-        id="untracked",
+    return untracked_run(
+        session.home,
         name=name,
-        number=0,
-        status=RunStatus.RUNNING,
         source=cell.source,
-        started_at=datetime.now(UTC),
-        ended_at=None,
-        user=_user(),
+        user=user_name(),
         process=this_process(),
         options=spec.given(),
         tags=spec.tags,
         note=spec.note,
         facts={},
-        result=None,
-        failure=None,
-        folder=session.home,
     )
 
 
@@ -131,7 +133,8 @@ def _record_failure(session: Session, run: Run, error: BaseException, pending: S
         error.add_note(f"The run could not be marked {status}: {trouble}")
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return who trains, for the record."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

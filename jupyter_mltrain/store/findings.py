@@ -13,26 +13,30 @@ from jupyter_mltrain.store import sqlite
 from jupyter_mltrain.store.database import Database
 from jupyter_mltrain.store.model_store import ModelStore
 from jupyter_mltrain.store.run_store import RunStore
+from jupyter_mltrain.store.search_store import SearchStore
 
 
-def findings(home: Path, database: Database, runs: RunStore, models: ModelStore) -> Iterator[str]:
+def findings(home: Path, database: Database, runs: RunStore, searches: SearchStore, models: ModelStore) -> Iterator[str]:
     """Give one sentence a finding, the home first; trouble while looking is a finding too."""
     yield f"Home: {home}, {_amount(shutil.disk_usage(home).free)} free on its disk."
     try:
         yield from sqlite.findings(database)
-        yield _contents(runs, models)
+        yield _contents(runs, searches, models)
         yield _leftovers(home, runs, models)
     except StoreError as error:
         yield f"Trouble: {error}."
 
 
-def _contents(runs: RunStore, models: ModelStore) -> str:
-    versions = sum(len(models.list(name)) for name in models.names())
-    return f"Contents: runs: {runs.count(RunFilter())}, models: {len(models.names())}, model versions: {versions}."
+def _contents(runs: RunStore, searches: SearchStore, models: ModelStore) -> str:
+    num_runs, versions = runs.count(RunFilter()), sum(len(models.list(name)) for name in models.names())
+    return (
+        f"Contents: runs: {num_runs}, searches: {searches.count()}, trials: {len(runs.folders()) - num_runs}, "
+        f"models: {len(models.names())}, model versions: {versions}."
+    )
 
 
 def _leftovers(home: Path, runs: RunStore, models: ModelStore) -> str:
-    known = {run.folder for run in runs.list(RunFilter(limit=runs.count(RunFilter())))}
+    known = set(runs.folders())
     known |= {version.path for name in models.names() for version in models.list(name)}
     unknown = {path for path in (*home.glob("runs/*"), *home.glob("models/*/*")) if path not in known}
     unknown |= {path for path in home.glob(f"runs/*/{PARTIAL_PREFIX}*") if path.parent in known}

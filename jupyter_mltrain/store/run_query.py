@@ -10,28 +10,25 @@ from jupyter_mltrain.domain.run import RunFilter, lower_is_better
 from jupyter_mltrain.store.schema import model_versions, run_scores, run_tags, runs
 
 
-def page_of(which: RunFilter) -> Select[Any]:
-    """Return the query for the runs of one page, in their order."""
-    query = _matching(which).order_by(runs.c.started_at.desc(), runs.c.id.desc())
-    return query.limit(which.limit).offset(which.offset)
+def page_of(which: RunFilter, search_id: str | None) -> Select[Any]:
+    """Return the query for one page, in its order, of the runs of their own or of the trials of a search."""
+    newest = (runs.c.started_at.desc(), runs.c.id.desc())
+    query = select(runs).where(*_conditions(which, search_id)).limit(which.limit).offset(which.offset)
+    if which.best is not None:
+        score = run_scores.c.value
+        query = query.join(run_scores, _has_score(which.best)).order_by(score if lower_is_better(which.best) else score.desc())
+    return query.order_by(*(newest if search_id is None else [runs.c.trial]))
 
 
-def number_of(which: RunFilter) -> Select[Any]:
-    """Return the query for how many runs there are on all pages."""
-    return _matching(which).order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+def number_of(which: RunFilter, search_id: str | None) -> Select[Any]:
+    """Return the query for how many there are on all pages."""
+    query = select(func.count()).select_from(runs).where(*_conditions(which, search_id))
+    return query if which.best is None else query.where(exists().where(_has_score(which.best)))
 
 
-def _matching(which: RunFilter) -> Select[Any]:
-    query = select(runs).where(*_conditions(which))
-    if which.best is None:
-        return query
-    has_it = and_(run_scores.c.run_id == runs.c.id, run_scores.c.metric == which.best)
-    score = run_scores.c.value
-    return query.join(run_scores, has_it).order_by(score if lower_is_better(which.best) else score.desc())
-
-
-def _conditions(which: RunFilter) -> list[ColumnElement[bool]]:
-    conditions = [_has_tag(key, value) for key, value in which.tags.items()]
+def _conditions(which: RunFilter, search_id: str | None) -> list[ColumnElement[bool]]:
+    conditions = [runs.c.search_id == search_id]  # `IS NULL` where it is None
+    conditions += [_has_tag(key, value) for key, value in which.tags.items()]
     if which.name is not None:
         conditions.append(runs.c.name == which.name)
     if which.status is not None:
@@ -41,6 +38,10 @@ def _conditions(which: RunFilter) -> list[ColumnElement[bool]]:
     if which.model is not None:
         conditions.append(exists().where(model_versions.c.run_id == runs.c.id, model_versions.c.name == which.model))
     return conditions
+
+
+def _has_score(metric: str) -> ColumnElement[bool]:
+    return and_(run_scores.c.run_id == runs.c.id, run_scores.c.metric == metric)
 
 
 def _has_tag(key: str, value: str) -> ColumnElement[bool]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, TrainingResult
+from jupyter_mltrain.domain.run import Epoch, Failure, Run, RunStatus, TrainingResult, Trial
 from jupyter_mltrain.store.codec import as_mapping, as_record
+from jupyter_mltrain.store.records import process_from
 
 
 def run_from(row: Row[Any], *, tags: Mapping[str, str], epochs: tuple[Epoch, ...], folder: Path) -> Run:
@@ -33,12 +34,13 @@ def run_from(row: Row[Any], *, tags: Mapping[str, str], epochs: tuple[Epoch, ...
         failure=None if row.failure is None else as_record(Failure, row.failure),
         epochs=epochs,
         folder=folder,
+        trial=None if row.search_id is None else _trial_from(row),
     )
 
 
-def process_from(row: Row[Any]) -> Process:
-    """Return the process of a row of `runs`."""
-    return Process(host=row.host, pid=row.pid, started=row.process_started)
+def _trial_from(row: Row[Any]) -> Trial:
+    search = row.name.removesuffix(f"/{row.trial}")
+    return Trial(search=search, number=row.trial, values=row.trial_values, scores=row.trial_scores)
 
 
 def epoch_from(row: Row[Any]) -> Epoch:
@@ -56,9 +58,7 @@ def tag_rows(run_id: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"run_id": run_id, "key": key, "value": value} for key, value in tags.items()]
 
 
-def score_rows(run_id: str, result: TrainingResult | None) -> list[dict[str, Any]]:
+def score_rows(run_id: str, scores: Mapping[str, float]) -> list[dict[str, Any]]:
     """Return the rows of `run_scores`; what is not a number has no place in an order."""
-    metrics = {} if result is None else result.best_metrics
-    return [
-        {"run_id": run_id, "metric": metric, "value": float(value)} for metric, value in metrics.items() if not math.isnan(value)
-    ]
+    numbers = {metric: float(value) for metric, value in scores.items() if not math.isnan(value)}
+    return [{"run_id": run_id, "metric": metric, "value": value} for metric, value in numbers.items()]

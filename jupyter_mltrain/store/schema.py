@@ -1,7 +1,11 @@
 """The tables as they are now; how they came to be is told by the steps in `migrations`.
 
-`runs` holds the record. `run_tags` holds its tags, one a row, and `run_scores` repeats the finite best metrics of its
-result, so that both can be searched with an index on every database, whatever characters their names are made of.
+`runs` holds the record. `run_tags` holds its tags, one a row, and `run_scores` repeats the best metrics of its result and a
+trial's scores, so that both can be searched with an index on every database, whatever characters their names are made of.
+
+`searches` holds the record of a search; its trials are the runs that have its id and a number in it, `trial`. A trial's
+name is `digits#2/7`, its `number` 1. `search_id` of a run of its own is null, and stands in the indexes before the time, so
+that listing those runs passes over no trial.
 """
 
 from __future__ import annotations
@@ -72,6 +76,31 @@ counters = Table(  # the last number given, so that the number of a removed run 
     Column("last", Integer, nullable=False),
 )
 
+searches = Table(
+    "searches",
+    metadata,
+    Column("id", FreeText, primary_key=True),
+    Column("name", FreeText, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("user", FreeText, nullable=False),
+    Column("host", FreeText, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process_started", Float, nullable=False),
+    Column("source", FreeText, nullable=False),
+    Column("note", FreeText, nullable=False),
+    Column("options", _json(), nullable=False),
+    Column("tags", _json(), nullable=False),
+    Column("facts", _json(), nullable=False),
+    Column("failure", _json()),
+    Column("trials_begun", Integer, nullable=False),  # so that the number of a removed trial is never given again
+    Column("state", _json(), nullable=False),  # the oracle's; last, because it is long and seldom read
+    UniqueConstraint("name", "number", name="searches_by_name"),
+    Index("searches_by_start", "started_at", "id"),
+)
+
 runs = Table(
     "runs",
     metadata,
@@ -91,9 +120,14 @@ runs = Table(
     Column("facts", _json(), nullable=False),
     Column("result", _json()),
     Column("failure", _json()),
+    Column("search_id", ForeignKey("searches.id")),
+    Column("trial", Integer),
+    Column("trial_values", _json()),
+    Column("trial_scores", _json()),
     UniqueConstraint("name", "number", name="runs_by_name"),
-    Index("runs_by_start", "started_at", "id"),
-    Index("runs_by_status", "status", "started_at"),
+    Index("runs_by_start", "search_id", "started_at", "id"),
+    Index("runs_by_trial", "search_id", "trial", unique=True),
+    Index("runs_by_status", "status", "search_id", "started_at", "id"),
 )
 
 run_tags = Table(

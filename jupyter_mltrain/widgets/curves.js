@@ -1,5 +1,4 @@
 // One panel of curves: a table of the newest values, which is its legend, over an SVG chart.
-// The live view's module is this file followed by train_view.js.
 
 const HEIGHT = 180;
 const MARGIN = { top: 18, right: 12, bottom: 20, left: 44 };
@@ -78,15 +77,15 @@ function pathThrough(points, x, y) {
   return path;
 }
 
-function drawAxes(svg, width, scale, lastEpoch, x, y) {
+function drawAxes(svg, width, scale, last, x, y, unit) {
   for (const tick of scale.ticks) {
     add(svg, "line", { class: "mlt-grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) });
     if (!scale.isEmpty) add(svg, "text", { x: MARGIN.left - 6, y: y(tick) + 3.5, "text-anchor": "end" }, formatTick(tick));
   }
-  for (const tick of multiples(1, lastEpoch, Math.max(1, roundUp((lastEpoch * 50) / width)))) {
+  for (const tick of multiples(1, last, Math.max(1, roundUp((last * 50) / width)))) {
     add(svg, "text", { x: x(tick), y: HEIGHT - 5, "text-anchor": "middle" }, String(tick));
   }
-  add(svg, "text", { x: MARGIN.left - 6, y: HEIGHT - 5, "text-anchor": "end" }, "epoch");
+  add(svg, "text", { x: MARGIN.left - 6, y: HEIGHT - 5, "text-anchor": "end" }, unit);
 }
 
 function drawBest(svg, best, x) {
@@ -112,7 +111,7 @@ function drawChart(svg, curves, { lastEpoch, best, mayBeLog }) {
   const x = (epoch) => MARGIN.left + (epoch / lastEpoch) * (width - MARGIN.left - MARGIN.right);
   const y = (value) => HEIGHT - MARGIN.bottom - scale.place(value) * (HEIGHT - MARGIN.top - MARGIN.bottom);
   svg.replaceChildren();
-  drawAxes(svg, width, scale, lastEpoch, x, y);
+  drawAxes(svg, width, scale, lastEpoch, x, y, "epoch");
   if (best) drawBest(svg, best, x);
   for (const curve of curves) drawCurve(svg, curve, x, y);
   return scale;
@@ -144,10 +143,12 @@ function makePanel(parent, title, { mayBeLog }) {
   const table = add(figure, "table");
   const svg = add(figure, "svg", { height: HEIGHT, role: "img", "aria-label": `${title} by epoch` });
   let laidOut;
+  let hasValidation = false; // once there, its column stays: that of a search's next trial will come too
 
   function show(curves, { lastEpoch, best }) {
     if (svg.clientWidth === 0) return; // not on the page yet, or hidden
-    const columns = ["training", "validation"].filter((column, i) => i === 0 || curves.some((curve) => curve[column].length > 0));
+    hasValidation ||= curves.some(({ validation }) => validation.length > 0);
+    const columns = hasValidation ? ["training", "validation"] : ["training"];
     const layout = JSON.stringify([columns, curves.map(({ name, colour }) => [name, colour])]);
     if (layout !== laidOut) layOutLegend(table, title, curves, columns);
     laidOut = layout;
@@ -155,7 +156,7 @@ function makePanel(parent, title, { mayBeLog }) {
       columns.forEach((column, j) => setText(table.rows[i + 1].cells[j + 1], formatValue(newest[column])));
     });
     const scale = drawChart(svg, curves, { lastEpoch, best, mayBeLog });
-    setText(table.rows[0].cells[0], scale.isLog ? `${title} (log scale)` : title);
+    setText(table.rows[0].cells[0], scale.isLog ? `${title} (log)` : title);
   }
 
   return { figure, svg, show };

@@ -24,9 +24,9 @@ def num_epochs(run: Run) -> int:
     return run.result.epochs if run.result else len(run.epochs)
 
 
-def tags(run: Run) -> str:
+def labels(tags: Mapping[str, str]) -> str:
     """Return `stage=draft, baseline`."""
-    return ", ".join(f"{key}={value}" if value else key for key, value in run.tags.items())
+    return ", ".join(f"{key}={value}" if value else key for key, value in tags.items())
 
 
 def best_metrics(run: Run) -> Mapping[str, float]:

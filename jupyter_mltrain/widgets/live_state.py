@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -19,17 +19,15 @@ from jupyter_mltrain.domain.events import (
     RunEnded,
 )
 from jupyter_mltrain.widgets.pace import Pace
+from jupyter_mltrain.widgets.state import State, rounded, significant
 
 _MOST_POINTS = 400
 
 Row = tuple[int, dict[str, float | None]]  # an epoch's number and its metrics
 
 
-class LiveState:
-    """Fold the events of a training into a snapshot and the deltas that follow it.
-
-    Every delta has the number `seq`, one higher than the one before; a snapshot has that of the last delta that it contains:
-    a receiver that misses a number asks for a snapshot. Epochs have numbers of their own, so one that comes twice does no harm.
+class LiveState(State[Event]):
+    """Fold the events of a training; its list is that of the epochs.
 
     Args:
         name: of the run, until the run has one of its own.
@@ -37,23 +35,13 @@ class LiveState:
     """
 
     def __init__(self, name: str, clock: Callable[[], float] = monotonic) -> None:
-        self._about: dict[str, Any] = {
-            "name": name,
-            "doing": "Starting…",  # empty while epochs run
-            "ended": False,
-            "stopping": False,
-            "reason": "",
-            "plan": "",
-            "notices": [],
-            "best": None,
-        }
+        super().__init__(name)
+        self._about |= {"reason": "", "plan": "", "best": None}
         self._phase: PhaseStarted | None = None
         self._progress: Progress | None = None
         self._pace = Pace(clock)
         self._rows: list[Row] = []
         self._unsent: list[Row] = []
-        self._seq = 0
-        self._sent: dict[str, Any] = {}
 
     def apply(self, event: Event) -> None:
         """Take in an event; a `Progress`, by far the most frequent, is only kept until something is sent."""
@@ -77,32 +65,19 @@ class LiveState:
             case RunEnded():
                 self.end(f"{event.run.status.capitalize()}.")
 
-    def stop(self) -> None:
-        """Say that the training was asked to end after the running step."""
-        self._about["stopping"] = True
+    def _fields(self) -> dict[str, Any]:
+        return {**self._about, **self._place(), **_speed(self._progress)}
 
-    def end(self, how: str = "Ended.") -> None:
-        """Say that nothing more will come; the first word on how it ended stays."""
-        if not self._about["ended"]:
-            self._about |= {"ended": True, "doing": how}
-
-    def snapshot(self) -> dict[str, Any]:
-        """Return all that is known, the epochs thinned evenly to about 400."""
+    def _lists(self) -> dict[str, Any]:
+        """Return the epochs, thinned evenly to about 400."""
         rows = self._rows.copy()
         stride = max(1, math.ceil(len(rows) / _MOST_POINTS))
-        return {"seq": self._seq, **self._fields(), "epochs": rows[:-1:stride] + rows[-1:]}
+        return {"epochs": rows[:-1:stride] + rows[-1:]}
 
-    def delta(self) -> dict[str, Any] | None:
-        """Return what is new since the last delta, every epoch included, or None."""
-        fields = self._fields()
-        changed = {key: value for key, value in fields.items() if key not in self._sent or self._sent[key] != value}
-        self._sent = fields
-        if self._unsent:
-            changed["epochs"], self._unsent = self._unsent, []
-        if not changed:
-            return None
-        self._seq += 1
-        return {"seq": self._seq, **changed}
+    def _new_in_lists(self) -> dict[str, Any]:
+        """Return every new epoch."""
+        rows, self._unsent = self._unsent, []
+        return {"epochs": rows} if rows else {}
 
     def _start_phase(self, phase: PhaseStarted) -> None:
         self._phase = phase
@@ -111,16 +86,13 @@ class LiveState:
         self._about["doing"] = "Preparing the first step…"
 
     def _end_epoch(self, event: EpochEnded) -> None:
-        row = (event.epoch.number, _rounded(event.epoch.metrics))
+        row = (event.epoch.number, rounded(event.epoch.metrics))
         self._rows.append(row)
         self._unsent.append(row)
         self._pace.end_epoch(event.epoch.seconds)
         self._about["doing"] = ""
         if event.best:
             self._about["best"] = event.epoch.number
-
-    def _fields(self) -> dict[str, Any]:
-        return {**self._about, **self._place(), **_speed(self._progress)}
 
     def _place(self) -> dict[str, Any]:
         """Return where in its phase the training is, and how long it may still take."""
@@ -141,8 +113,8 @@ class LiveState:
             "last_epoch": last_epoch,
             "part": part,
             "whole": round((epoch - phase.first_epoch + part) / max(1, phase.num_epochs), 4),
-            "epoch_seconds": _significant(epoch_seconds, 2),
-            "epoch_left": _significant(epoch_left, 2),
+            "epoch_seconds": significant(epoch_seconds, 2),
+            "epoch_left": significant(epoch_left, 2),
             "left": None if epoch_seconds is None else round((epoch_left or 0.0) + max(0, last_epoch - epoch) * epoch_seconds),
         }
 
@@ -154,9 +126,9 @@ def _speed(progress: Progress | None) -> dict[str, Any]:
         "step": progress.step,
         "num_steps": progress.num_steps,
         "validating": progress.validating,
-        "rate": _significant(progress.steps_per_second, 3),
+        "rate": significant(progress.steps_per_second, 3),
         "memory": round(progress.memory, -7),  # coarse enough to rest while nothing happens
-        "metrics": _rounded(progress.metrics),
+        "metrics": rounded(progress.metrics),
     }
 
 
@@ -164,12 +136,3 @@ def _part_done(progress: Progress) -> float:
     if progress.validating:
         return 1.0
     return min(1.0, progress.step / progress.num_steps) if progress.num_steps else 0.0
-
-
-def _rounded(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: _significant(value, 5) for name, value in metrics.items()}
-
-
-def _significant(value: float | None, digits: int) -> float | None:
-    """Shorten a number; None stands for one that JSON has not."""
-    return float(f"{value:.{digits}g}") if value is not None and math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The widget of the live view: carries its state to the front end and the front end's commands back."""
+"""The widgets of the live views: carry their state to the front end and the front end's commands back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 import anywidget
 import traitlets
 
-_FOLDER = Path(__file__).parent
+
+def _joined(*names: str) -> str:
+    """Return the files of this folder as one, as a front end takes only one."""
+    return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -20,8 +23,6 @@ class LiveWidget(anywidget.AnyWidget):
         receive: takes a command, `{"cmd": "stop"}` or `{"cmd": "sync"}`; may be called in any thread.
     """
 
-    _esm = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in ("curves.js", "train_view.js"))
-    _css = (_FOLDER / "train_view.css").read_text(encoding="utf-8")
     state = traitlets.Dict().tag(sync=True, to_json=lambda _, widget: widget.snapshot())
 
     def __init__(self, *, snapshot: Callable[[], Mapping[str, Any]], receive: Callable[[Mapping[str, Any]], None]) -> None:
@@ -31,3 +32,17 @@ class LiveWidget(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return "LiveWidget()"
+
+
+class TrainWidget(LiveWidget):
+    """Draws `LiveState`."""
+
+    _esm = _joined("curves.js", "live.js", "train_view.js")
+    _css = _joined("live.css")
+
+
+class SearchWidget(LiveWidget):
+    """Draws `SearchState`."""
+
+    _esm = _joined("curves.js", "live.js", "trials_chart.js", "trials_table.js", "search_view.js")
+    _css = _joined("live.css", "search_view.css")

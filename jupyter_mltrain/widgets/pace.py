@@ -1,15 +1,16 @@
-"""How long a training may still take, judged by how long it took so far."""
+"""How long a training or a search may still take, judged by how long it took so far."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from statistics import median
+from statistics import fmean, median
 from time import monotonic
 
 from jupyter_mltrain.domain.events import Progress
 
 _EPOCHS_REMEMBERED = 5  # the first one also compiles: it should soon be forgotten
+_TRIALS_REMEMBERED = 10
 
 
 class Pace:
@@ -53,3 +54,42 @@ class Pace:
 
     def _in_epoch(self) -> float:
         return self._clock() - self._epoch_started
+
+
+class SearchPace:
+    """The time that trials take, one after the other or several side by side.
+
+    Their mean, not their median: of a search with pruning many trials are short and a few long.
+
+    Args:
+        clock: seconds from any origin.
+    """
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._started: dict[int, float] = {}
+        self._seconds: deque[float] = deque(maxlen=_TRIALS_REMEMBERED)
+        self._num_ended = 0
+        self._side_by_side = 1
+
+    def start_trial(self, number: int) -> None:
+        """Take in that a trial begins."""
+        self._started[number] = self._clock()
+        self._side_by_side = max(self._side_by_side, len(self._started))
+
+    def end_trial(self, number: int) -> None:
+        """Take in that a trial has just ended; one that was not begun here tells nothing."""
+        if number not in self._started:
+            return
+        if self._num_ended == self._side_by_side:  # the first ones also load and compile
+            self._seconds.clear()
+        self._num_ended += 1
+        self._seconds.append(self._clock() - self._started.pop(number))
+
+    def left(self, num_waiting: int) -> float | None:
+        """Return the seconds until all running trials and so many more have ended, None while nothing can be said."""
+        if not self._seconds:
+            return None
+        typical, now = fmean(self._seconds), self._clock()
+        running = [max(0.0, typical - (now - started)) for started in self._started.values()]
+        return max((sum(running) + num_waiting * typical) / self._side_by_side, *running, 0.0)

@@ -10,7 +10,7 @@ import io
 import logging
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -89,11 +89,11 @@ def _base64(picture: Picture) -> str:
     return base64.b64encode(picture.png).decode()
 
 
-def render(draw: Callable[[], Figure]) -> Picture:
-    """Return what `draw` draws in the colours of the theme; it must make its figure without pyplot."""
+def render(draw: Callable[[], Figure], *, scale: Sequence[str] = ()) -> Picture:
+    """Return what `draw` draws in the colours of the theme, and of `scale`; it must make its figure without pyplot."""
     with _undisturbed():
         figure = draw()
-        png = _compress(figure)
+        png = _compress(figure, (*theme.SERIES, theme.INK, theme.MUTED, theme.GRID, *scale))
     width, height = figure.get_size_inches() * _SHOWN_DPI
     return Picture(png, round(width), round(height))
 
@@ -114,24 +114,24 @@ def _undisturbed() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _compress(figure: Figure) -> bytes:
-    """Return a PNG in the theme's own colours: a third of the bytes of one in all colours, and looks the same."""
+def _compress(figure: Figure, colours: Sequence[str]) -> bytes:
+    """Return a PNG in few colours: a third of the bytes of one in all colours, and looks the same."""
     from PIL import Image
 
     pixels, file = io.BytesIO(), io.BytesIO()
     figure.savefig(pixels, format="rgba")
     image = Image.frombytes("RGBA", figure.canvas.get_width_height(), pixels.getvalue()).convert("RGB")
     palette = Image.new("P", (1, 1))
-    palette.putpalette(_palette())
+    palette.putpalette(_palette(colours))
     image.quantize(palette=palette, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
-def _palette() -> list[int]:
+def _palette(colours: Sequence[str]) -> list[int]:
     """Return red, green and blue of the background, then of each colour's shades."""
     ground = bytes.fromhex(theme.GROUND[1:])
     palette = list(ground)
-    for colour in (*theme.SERIES, theme.INK, theme.MUTED, theme.GRID):
+    for colour in colours:
         for shade in range(1, _SHADES + 1):
             channels = zip(ground, bytes.fromhex(colour[1:]), strict=True)
             palette += [round(empty + (full - empty) * shade / _SHADES) for empty, full in channels]

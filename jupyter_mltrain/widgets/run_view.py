@@ -15,6 +15,7 @@ from jupyter_mltrain.widgets.view import Findings, Line, Page, Section, Verbatim
 _AFTERWARDS = {
     RunStatus.STOPPED: "model, history and best weights are kept",
     RunStatus.INTERRUPTED: "model, history and best weights are kept",
+    RunStatus.PRUNED: "it fell behind the trials before it",
     RunStatus.DIED: "its process ended without a word, what it had recorded is kept",
 }
 _GROUPED = ("said", "hyperparams", "data", "model", "environment", *facts.TRIED)  # facts that have a group of their own
@@ -55,17 +56,18 @@ class RunDetails(Page):
         run = self.run
         groups = [
             _result(run),
-            _group("Notices", Findings(run.facts["said"]) if run.facts.get("said") else None),
-            _group("Options", _fields(run.options)),
-            _group("Hyperparameters", _fields(facts.hyperparams(run))),
-            _group("Learning-rate range test", *map(RatePicture, run.facts.get("lr_range", ()))),
-            _group("Batch sizes tried", _fields(run.facts.get("batch_sizes", {}))),
-            _group("Data", _fields(run.facts.get("data", {}))),
-            _group("Model", *_model(run.facts.get("model", {}))),
+            _trial(run),
+            group("Notices", Findings(run.facts["said"]) if run.facts.get("said") else None),
+            group("Options", recorded_fields(run.options)),
+            group("Hyperparameters", recorded_fields(facts.hyperparams(run))),
+            group("Learning-rate range test", *map(RatePicture, run.facts.get("lr_range", ()))),
+            group("Batch sizes tried", recorded_fields(run.facts.get("batch_sizes", {}))),
+            group("Data", recorded_fields(run.facts.get("data", {}))),
+            group("Model", *_model(run.facts.get("model", {}))),
             *_environment(run),
-            _group("Cell", Verbatim(run.source)),
-            _group("Epochs", _epochs(run)),
-            _group("Failure", Verbatim(run.failure.traceback) if run.failure else None, unfolded=True),
+            group("Cell", Verbatim(run.source)),
+            group("Epochs", _epochs(run)),
+            group("Failure", Verbatim(run.failure.traceback) if run.failure else None, unfolded=True),
         ]
         return [Line(_headline(run), lead=run.ref), _record(run), *(group for group in groups if group)]
 
@@ -114,11 +116,12 @@ def _record(run: Run) -> Fields:
     return Fields(
         (
             ("id", run.id),
+            ("trial", f"{run.trial.number} of the search {run.trial.search}" if run.trial else None),
             ("started", theme.moment(run.started_at)),
             ("ended", theme.moment(run.ended_at) if run.ended_at else None),
             ("trained for", theme.duration(result.duration) if result else None),
             ("registered as", result.model_id if result else None),
-            ("tags", facts.tags(run)),
+            ("tags", facts.labels(run.tags)),
             ("note", run.note),
             ("user", f"{run.user} on {run.process.host}, process {run.process.pid}"),
             ("folder", str(run.folder)),
@@ -126,13 +129,14 @@ def _record(run: Run) -> Fields:
     )
 
 
-def _group(title: str, *content: View | None, unfolded: bool = False) -> Section | None:
+def group(title: str, *content: View | None, unfolded: bool = False) -> Section | None:
     """Return what there is under a title, or None if nothing is."""
     present = tuple(view for view in content if view)
     return Section(title, present, unfolded) if present else None
 
 
-def _fields(values: Mapping[str, Any]) -> Fields | None:
+def recorded_fields(values: Mapping[str, Any]) -> Fields | None:
+    """Return every value under its dotted name, or None if there is nothing."""
     pairs = tuple(facts.flatten(values))
     return Fields(pairs) if pairs else None
 
@@ -144,20 +148,33 @@ def _result(run: Run) -> Section | None:
     rows = [(name, *facts.pair(best, name), *facts.pair(last, name)) for name in facts.metric_names(best, last)]
     columns = ("metric", "train, best", "validation, best", "train, last", "validation, last")
     choices = tuple(Line(sentence) for sentence in (*_choices(run), run.result.plan_reason) if sentence)
-    return _group("Result", Table(columns, rows, sortable=False), *choices, unfolded=True)
+    return group("Result", Table(columns, rows, sortable=False), *choices, unfolded=True)
+
+
+def _trial(run: Run) -> Section | None:
+    """Return what made the run a trial: its values, and what it came to."""
+    if run.trial is None:
+        return None
+    return group("Trial", recorded_fields({"values": run.trial.values, "scores": run.trial.scores}), unfolded=True)
 
 
 def _model(model: Mapping[str, Any]) -> Iterator[View | None]:
-    yield _fields({name: value for name, value in model.items() if name != "summary"})
+    yield recorded_fields({name: value for name, value in model.items() if name != "summary"})
     yield Verbatim(model["summary"]) if model.get("summary") else None
 
 
 def _environment(run: Run) -> Iterator[Section | None]:
-    """Yield what reproducibility hangs on, whatever its name, and the packages, which are many."""
-    environment = {name: value for name, value in run.facts.items() if name not in _GROUPED} | run.facts.get("environment", {})
+    """Yield what reproducibility hangs on, whatever its name."""
+    others = {name: value for name, value in run.facts.items() if name not in _GROUPED}
+    return environment_groups(others | run.facts.get("environment", {}))
+
+
+def environment_groups(environment: Mapping[str, Any]) -> Iterator[Section | None]:
+    """Yield the environment, and the packages, which are many, by themselves."""
+    environment = dict(environment)
     packages = environment.pop("packages", {})
-    yield _group("Environment", _fields(environment))
-    yield _group("Packages", Table(("package", "version"), tuple(packages.items())) if packages else None)
+    yield group("Environment", recorded_fields(environment))
+    yield group("Packages", Table(("package", "version"), tuple(packages.items())) if packages else None)
 
 
 def _epochs(run: Run) -> Table | None:

@@ -39,7 +39,7 @@ class RunsList(Page):
 def _row(run: Run) -> tuple[Value, ...]:
     started = Cell(theme.moment(run.started_at), int(run.started_at.timestamp()))
     model = run.result.model_id if run.result else None
-    return (run.ref, run.status.value, *_outcome(run.result), started, model, facts.tags(run))
+    return (run.ref, run.status.value, *_outcome(run.result), started, model, facts.labels(run.tags))
 
 
 def _outcome(result: TrainingResult | None) -> tuple[Value, ...]:
@@ -97,6 +97,8 @@ def _recorded(run: Run) -> Iterator[tuple[str, str]]:
     model = {name: value for name, value in run.facts.get("model", {}).items() if name != "summary"}
     known = {name: value for name, value in run.facts.items() if name not in facts.TRIED}
     groups = {"options": run.options, **known, "model": model, "hyperparams": facts.hyperparams(run), "tags": run.tags}
+    if run.trial:
+        groups |= {"trial": run.trial.values}
     if run.result:
         groups |= {"strategy": run.result.strategy, "precision": run.result.precision, "plan": run.result.plan}
     return facts.flatten(groups)

@@ -13,6 +13,9 @@ from typing import Any
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Colours of curves, told apart with any kind of colour vision (Okabe and Ito, "Color Universal Design", 2008)."""
 
+SCALE = ("#c6dbef", "#9ecae1", "#6baed6", "#4292c6", "#2171b5", "#08519c", "#08306b")
+"""From the worst to the best: darker with every step, so that lightness alone tells them apart (ColorBrewer's Blues)."""
+
 INK, MUTED, GRID, GROUND = "#1a1a1a", "#595959", "#e3e3e3", "#ffffff"
 """Text, lesser text, grid lines and background of a picture."""
 
@@ -41,13 +44,13 @@ def escape(text: str) -> str:
     return html.escape(visible(text))
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 3) -> str:
     """Return `value` with three significant digits, integers whole: `0.0123`, `12.0`, `1235`, `1.20e-05`."""
     if isinstance(value, int) or not math.isfinite(value):
         return str(value)
-    if value == 0 or 999.5 <= abs(value) < 1e6:
+    if value == 0 or 10**digits - 0.5 <= abs(value) < 1e6:
         return f"{value:.0f}"
-    return f"{value:#.3g}".removesuffix(".")
+    return f"{value:#.{digits}g}".removesuffix(".")
 
 
 def count(value: int) -> str:

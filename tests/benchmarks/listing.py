@@ -1,4 +1,4 @@
-"""How long `%runs list` and `%runs show` take where many runs are recorded."""
+"""How long `%runs list` and `%runs show` take where many runs are recorded, and a search with many trials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jupyter_mltrain.domain.run import Epoch, RunStatus, TrainingResult
 from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.store import Store
 
-_NUM_EPOCHS, _NUM_LOOKS = 50, 21
+_NUM_EPOCHS, _NUM_TRIALS, _NUM_LOOKS = 50, 1_000, 21
 _CELL = "%%train digits --epochs 50\nmodel.fit(x, y, validation_data=(x_val, y_val))\n"
 _FACTS: dict[str, Any] = {"seed": 1, "environment": {"packages": {f"package-{i}": "1.0" for i in range(150)}}}
 _LOOKS = ("%runs list", "%runs list --best val_accuracy", "%runs show digits#{middle}")
@@ -32,7 +32,8 @@ def measure(*, num_runs: int) -> Iterator[tuple[str, str]]:
         for look in _LOOKS:
             command = look.format(middle=num_runs // 2)
             seconds = median(_seconds(shell, command) for _ in range(_NUM_LOOKS))
-            yield f"`{command}` at {num_runs:,} runs of {_NUM_EPOCHS} epochs", f"{seconds * 1000:.0f} ms"
+            recorded = f"{num_runs:,} runs and {_NUM_TRIALS:,} trials of {_NUM_EPOCHS} epochs"
+            yield f"`{command}` at {recorded}", f"{seconds * 1000:.0f} ms"
 
 
 def _seconds(shell: InteractiveShell, command: str) -> float:
@@ -44,14 +45,39 @@ def _seconds(shell: InteractiveShell, command: str) -> float:
 
 
 def _fill(home: Path, num_runs: int) -> None:
-    store, process = Store(home), this_process()
+    store = Store(home)
+    given: dict[str, Any] = {
+        "source": _CELL,
+        "options": {},
+        "tags": {},
+        "note": "",
+        "user": "somebody",
+        "process": this_process(),
+    }
     for number in range(num_runs):
-        run = store.runs.create_run(
-            name="digits", source=_CELL, options={}, tags={}, note="", facts=_FACTS, user="somebody", process=process
-        )
+        run = store.runs.create_run(name="digits", facts=_FACTS, **given)
         epochs = [_epoch(each, number) for each in range(1, _NUM_EPOCHS + 1)]
         store.runs.finish_run(run.id, status=RunStatus.COMPLETED, result=_result(epochs), epochs=epochs)
+    search = store.searches.create_search(name="digits", facts={}, **given)
+    for number in range(_NUM_TRIALS):
+        _add_trial(store, search.id, number, given)
     store.close()
+
+
+def _add_trial(store: Store, search_id: str, number: int, given: dict[str, Any]) -> None:
+    values, epochs = {"units": number}, [_epoch(each, number) for each in range(1, _NUM_EPOCHS + 1)]
+    trial = store.searches.begin_trial(search_id, values=values, state={}, **given)
+    store.searches.end_trial(
+        trial.id,
+        status=RunStatus.COMPLETED,
+        result=_result(epochs),
+        failure=None,
+        epochs=epochs,
+        facts=_FACTS,
+        scores={"val_loss": epochs[-1].metrics["val_loss"]},
+        values=values,
+        state={},
+    )
 
 
 def _epoch(number: int, run: int) -> Epoch:

@@ -24,20 +24,53 @@ model = keras.Sequential([
 ])
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x_train, y_train, validation_data=(x_val, y_val), batch_size=32)"""
+TUNE = """%%tune digits --trials 25 --epochs 30
+model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+for n in range(hp.Int("layers", 1, 2)):
+    model.add(keras.layers.Dense(hp.Int("units", 16, 256, log=True), activation="relu"))
+model.add(keras.layers.Dropout(hp.Float("dropout", 0, 0.5)))
+model.add(keras.layers.Dense(10, activation="softmax"))
+adam = keras.optimizers.Adam(hp.Float("lr", 1e-4, 1e-1, log=True))
+model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(x_train, y_train, validation_data=(x_val, y_val), batch_size=32)"""
 NUM_POINTS = "(document.querySelector('.mlt-training')?.getAttribute('d').match(/[ML]/g) ?? []).length"
+THEMES = pytest.mark.parametrize("theme", ["Light", "Dark"])
 
 
-@pytest.mark.parametrize("open_file", [{"viewport": {"width": 960, "height": 1000}, "device_scale_factor": 1.5}], indirect=True)
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def browser_of(height: int, scale: float) -> Any:
+    window = {"viewport": {"width": 960, "height": height}, "device_scale_factor": scale}
+    return pytest.mark.parametrize("open_file", [window], indirect=True)
+
+
+@browser_of(1000, 1.5)
+@THEMES
 def test_each_picture_is_small(open_notebook: Any, theme: str) -> None:
-    notebook = open_notebook(SETUP, TRAIN)
-    notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
-    notebook.command("application:toggle-left-area")
-    notebook.page.add_style_tag(content=".jp-cell-toolbar { display: none !important }")
-    notebook.run(0)
-    notebook.start(1)
+    notebook = prepared(open_notebook, theme, TRAIN)
     notebook.page.wait_for_function(f"() => {NUM_POINTS} >= 15", timeout=60_000)
     training = notebook.cell(1).screenshot(path=PICTURES / f"training-{theme.lower()}.png")
     notebook.wait()
     result = notebook.output(1).screenshot(path=PICTURES / f"result-{theme.lower()}.png")
     assert max(len(training), len(result)) < 150_000
+
+
+@browser_of(1250, 1.25)
+@THEMES
+def test_so_is_that_of_a_search(open_notebook: Any, theme: str) -> None:
+    notebook = prepared(open_notebook, theme, TUNE)
+    notebook.output(1).locator(".mlt-trials tbody tr").nth(11).wait_for(timeout=120_000)
+    notebook.page.wait_for_function(f"() => {NUM_POINTS} >= 10", timeout=60_000)
+    search = notebook.cell(1).screenshot(path=PICTURES / f"search-{theme.lower()}.png")
+    notebook.output(1).get_by_role("button", name="Stop").click()
+    notebook.wait()
+    assert len(search) < 250_000
+
+
+def prepared(open_notebook: Any, theme: str, cell: str) -> Any:
+    """Return a notebook in which the cell has begun."""
+    notebook = open_notebook(SETUP, cell)
+    notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+    notebook.command("application:toggle-left-area")
+    notebook.page.add_style_tag(content=".jp-cell-toolbar { display: none !important }")
+    notebook.run(0)
+    notebook.start(1)
+    return notebook

@@ -12,7 +12,7 @@ def test_the_manual_of_a_magic_tells_of_every_command(notebook):
     assert "%runs {list,show,compare,rm} ..." in manual
     assert "    %runs list --status failed --since 2d\n" in manual
     assert "\n%runs compare RUN …\n" in manual
-    assert "  --status {running,completed,stopped,interrupted,failed,died}\n" in manual
+    assert "  --status {running,completed,stopped,interrupted,failed,pruned,died}\n" in manual
     assert "<" not in manual
 
 

@@ -38,7 +38,7 @@ def test_doctor_tells_versions_database_leftovers_and_processes(trained):
     found = "\n".join(findings)
     assert str(trained.home) in found
     assert "quick check found nothing wrong" in found
-    assert "runs: 3, models: 1, model versions: 1" in found
+    assert "runs: 3, searches: 0, trials: 0, models: 1, model versions: 1" in found
     assert ".partial-abc-best.keras" in found
     assert "Processes: none trains." in found
 

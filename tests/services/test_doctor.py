@@ -27,3 +27,21 @@ def test_a_run_whose_process_is_gone_is_marked_and_named(tmp_path):
     assert session.store.runs.get("lost#1").status == "died"
     assert status(session)[1:] == ("Runs: 2, the newest far#1 (running).", "Models: none.", "Being trained: far#1.")
     session.close()
+
+
+def test_searches_are_named_beside_runs(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    session = Session(str(tmp_path / "home"))
+    for name, process in (
+        ("lost", Process(host=platform.node(), pid=gone.pid, started=1.0)),
+        ("far", Process(host="another-machine", pid=7, started=1.0)),
+    ):
+        session.store.searches.create_search(
+            name=name, source="", options={}, tags={}, note="", facts={}, user="me", process=process
+        )
+    found = findings(session)
+    assert f"Process {gone.pid} ended without a word: its search lost#1 is marked died." in found
+    assert "Process 7 on another-machine trains search far#1." in found
+    assert status(session)[-1] == "Being trained: search far#1."
+    session.close()

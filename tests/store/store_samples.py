@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_mltrain.domain.model import ModelVersion, Signature, TensorSpec
 from jupyter_mltrain.domain.run import Epoch, Run, RunStatus, TrainingResult
+from jupyter_mltrain.domain.search import Search
 from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.store import Store
 
@@ -44,6 +45,59 @@ def train(store: Store, name: str = "digits", *, num_epochs: int = 4, **given: A
 def finish_with(store: Store, best_metrics: Mapping[str, float], name: str = "digits") -> Run:
     """A run whose best epoch came to these metrics."""
     return store.runs.finish_run(begin(store, name).id, status=RunStatus.COMPLETED, result=some_result(best_metrics))
+
+
+def begin_search(store: Store, name: str = "digits", **given: Any) -> Search:
+    """A search that has begun."""
+    record: dict[str, Any] = {
+        "source": f"%%tune {name}\nmodel.fit(x, y)\n",
+        "options": {},
+        "tags": {},
+        "note": "",
+        "facts": {"objectives": ["val_loss:min"]},
+        "user": "ada",
+        "process": this_process(),
+    }
+    return store.searches.create_search(name=name, **(record | given))
+
+
+def begin_trial(store: Store, search: Search, **given: Any) -> Run:
+    """A trial that has begun."""
+    record: dict[str, Any] = {
+        "values": {"units": 16},
+        "state": {"begun": 1},
+        "source": search.source,
+        "options": {},
+        "tags": {},
+        "note": "",
+        "user": "ada",
+        "process": this_process(),
+    }
+    return store.searches.begin_trial(search.id, **(record | given))
+
+
+def end_trial(store: Store, trial: Run, *, num_epochs: int = 3, **given: Any) -> Run:
+    """A trial whose loss fell."""
+    epochs = some_epochs(num_epochs)
+    record: dict[str, Any] = {
+        "status": RunStatus.COMPLETED,
+        "result": some_result(epochs[-1].metrics, num_epochs=num_epochs),
+        "failure": None,
+        "epochs": epochs,
+        "facts": {},
+        "scores": {"val_loss": epochs[-1].metrics["val_loss"]},
+        "values": trial.trial.values if trial.trial else {},
+        "state": {"begun": 1, "ended": 1},
+    }
+    return store.searches.end_trial(trial.id, **(record | given))
+
+
+def search_of(store: Store, num_trials: int, name: str = "digits") -> Search:
+    """A whole search of completed trials, each of one epoch more than the one before."""
+    search = begin_search(store, name)
+    for number in range(1, num_trials + 1):
+        end_trial(store, begin_trial(store, search, values={"units": 16 * number}), num_epochs=number)
+    return store.searches.finish_search(search.id, status=RunStatus.COMPLETED)
 
 
 def some_epochs(num_epochs: int) -> list[Epoch]:

@@ -12,9 +12,11 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from store_samples import begin, register, register_file, train
+from store_samples import begin, begin_trial, end_trial, register, register_file, train
 
-from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.domain.errors import OptionError, StoreError
+from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.store import Store
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -62,6 +64,45 @@ def train_until_told(home: Path, name: str, parent: Connection) -> None:
 
 def begin_and_wait(home: Path, parent: Connection) -> None:
     parent.send(begin(Store(home)).id)
+    parent.recv()
+
+
+def begin_trials(home: Path, search_id: str, num_trials: int) -> list[str]:
+    store = Store(home)
+    search = store.searches.get(search_id)
+    return [begin_trial(store, search).id for _ in range(num_trials)]
+
+
+def search_until_told(home: Path, search_id: str, parent: Connection) -> None:
+    """Go on with a search, its unfinished trials first, without end; tell of every trial that is over."""
+    store = Store(home)
+    search = store.searches.resume_search(search_id, this_process())
+    for unfinished in store.searches.unfinished(search_id):
+        parent.send(end_counted_trial(store, store.searches.restart_trial(unfinished.id, this_process()), search_id))
+    while not parent.poll():
+        state = store.searches.state(search_id)
+        begun = state["begun"] + 1
+        trial = begin_trial(store, search, values={"units": begun}, state={**state, "begun": begun})
+        parent.send(end_counted_trial(store, trial, search_id))
+
+
+def end_counted_trial(store: Store, trial: Run, search_id: str) -> int:
+    assert trial.trial is not None
+    (trial.folder / "best.keras").write_bytes(b"weights")
+    state = store.searches.state(search_id)
+    told = [*state["told"], trial.trial.number]
+    end_trial(store, trial, num_epochs=10, state={**state, "told": told})
+    return trial.trial.number
+
+
+def resume_when_told(home: Path, search_id: str, parent: Connection) -> None:
+    store = Store(home)
+    parent.send("ready")
+    parent.recv()
+    try:
+        parent.send(store.searches.resume_search(search_id, this_process()).process.pid)
+    except OptionError as error:
+        parent.send(str(error))
     parent.recv()
 
 

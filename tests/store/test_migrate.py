@@ -9,11 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from store_samples import train
+from store_samples import search_of, train
 
 from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.domain.run import RunFilter, RunStatus
+from jupyter_mltrain.domain.run import RunFilter, RunStatus, Trial
 from jupyter_mltrain.store.migrate import NEWEST, upgrade
+from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.schema import metadata
 from jupyter_mltrain.store.sqlite import open_database
 from jupyter_mltrain.store.store import Store
@@ -58,6 +59,44 @@ def test_a_home_of_every_past_schema_opens_with_all_it_held(home: Path, schema: 
     assert [found.ref for found in store.runs.list(RunFilter(best="accuracy", model="digits"))] == ["digits#1"]
     assert store.models.get("digits@1").metrics == {"val_loss": 0.25}
     assert train(store).ref == "digits#2"
+
+
+def test_runs_of_the_schema_before_searches_are_runs_of_their_own(home: Path) -> None:
+    make_database(home, (SCHEMAS / "0001.sql").read_text())
+    store = Store(home)
+    assert [(run.ref, run.trial) for run in store.runs.list(RunFilter())] == [("lost#1", None), ("digits#1", None)]
+    assert store.runs.names() == ("digits", "lost")
+    assert store.searches.list() == ()
+    search = search_of(store, 2)
+    assert (search.ref, [trial.ref for trial in search.trials]) == ("digits#1", ["digits#1/1", "digits#1/2"])
+    assert [run.ref for run in store.runs.list(RunFilter())] == ["lost#1", "digits#1"]
+
+
+@pytest.mark.parametrize(
+    "schema", [path for path in sorted(SCHEMAS.glob("*.sql")) if path.stem >= "0002"], ids=lambda path: path.stem
+)
+def test_a_home_of_every_past_schema_opens_with_its_searches(home: Path, schema: Path) -> None:
+    make_database(home, schema.read_text())
+    store = Store(home)
+    search = store.searches.get("digits#1")
+    assert (search.status, search.note, search.tags, search.options) == (
+        RunStatus.INTERRUPTED,
+        "kept",
+        {"team": "vision"},
+        {"trials": 3},
+    )
+    assert search.facts == {"objectives": ["val_loss:min"], "seed": 7, "said": ["Interrupted."]}
+    assert store.searches.state(search.id) == {"tried": [16, 32], "told": [1.0]}
+    first, second = search.trials
+    assert (first.trial, len(first.epochs)) == (
+        Trial(search="digits#1", number=1, values={"units": 16}, scores={"val_loss": 1.0}),
+        2,
+    )
+    assert (second.ref, second.status, second.trial.values["units"]) == ("digits#1/2", RunStatus.RUNNING, 32)
+    assert search.best == first
+    store.searches.resume_search(search.id, this_process())
+    again = store.searches.restart_trial(second.id, this_process())
+    assert (again.ref, again.process) == ("digits#1/2", this_process())
 
 
 def test_a_newer_schema_is_refused_and_left_as_it_is(home: Path) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from store_samples import begin, register, train
+from store_samples import begin, register, search_of, train
 
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.run import RunFilter
@@ -118,12 +118,13 @@ def test_a_value_that_cannot_have_been_written_is_damage(store: Store) -> None:
 def test_findings_tell_how_the_home_is(store: Store) -> None:
     register(store, train(store))
     begin(store)
+    search_of(store, 3)
     (store.home / "runs" / "01h2xcejqtf2").mkdir()
     (store.home / "runs" / "01h2xcejqtf2" / "best.keras").write_bytes(b"x" * 200_000)
     sentences = store.findings()
     assert sentences[0].startswith(f"Home: {store.home}, ")
     assert "Integrity: SQLite's quick check found nothing wrong." in sentences
-    assert "Contents: runs: 2, models: 1, model versions: 1." in sentences
+    assert "Contents: runs: 2, searches: 1, trials: 3, models: 1, model versions: 1." in sentences
     assert sentences[-1] == (
         "Leftovers of processes that died: 1 of 0.2 MB, to be deleted when nothing is being trained: runs/01h2xcejqtf2."
     )

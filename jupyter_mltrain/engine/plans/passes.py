@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import keras
 
-from jupyter_mltrain.engine.plans.feed import Feed, Pipeline
+from jupyter_mltrain.engine.plans.feed import Arrays, Feed, Pipeline
 from jupyter_mltrain.engine.plans.program import Program, tracing
 from jupyter_mltrain.engine.plans.runner import Runner
 from jupyter_mltrain.engine.plans.selection import Selection, overrides
@@ -17,7 +17,10 @@ Kind = Literal["train", "test"]
 
 def runner_of(model: Any, kind: Kind, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
     """Return what does the steps of a model; its `train_step` or `test_step` is traced."""
-    program = Program(getattr(model, f"{kind}_step"), feed.spec, jit_compile=model.jit_compile)
+    if selection.programs and isinstance(feed, Arrays):
+        program = selection.programs.program(model, kind, feed.spec)
+    else:
+        program = Program(getattr(model, f"{kind}_step"), feed.spec, jit_compile=model.jit_compile)
     return Runner(program, selection, is_ending)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from time import perf_counter
@@ -11,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 from keras import tree
+from tensorflow.python.framework.ops import gradient_registry
 
 from jupyter_mltrain.engine.plans import lowering
 
@@ -42,14 +44,21 @@ class Program:
         """
         started = perf_counter()
         self._python_step, self._spec = step, spec
-        self._step = tf.function(step, autograph=False, jit_compile=jit_compile or None).get_concrete_function(spec)
+        self._step = _traced(tf.function(step, autograph=False, jit_compile=jit_compile or None), spec)
         self.compile_seconds = 0.3 + 2.5 * (perf_counter() - started)  # 1.5 to 6 times the trace (measured)
+        if lowering.pays_for(self._step.graph):  # convolutions: they are traced anew and take longer (measured)
+            self.compile_seconds *= 2.5
         self.num_operations = len(self._step.graph.get_operations())
         self._logs = self._step.structured_outputs
         is_fixed = all(log.shape.is_fully_defined() for log in tree.flatten(self._logs))
         self.most_steps = None if is_fixed else 1
-        self._block = tf.function(partial(self._over_block, self._step), autograph=False, reduce_retracing=True)
+        # One trace for the full batches and the ragged last one: each costs more than many a training.
+        blocks = tree.map_structure(lambda part: tf.TensorSpec([None, *part.shape], part.dtype), spec)
+        count = tf.TensorSpec((), tf.int32)
+        self._block = tf.function(partial(self._over_block, self._step), input_signature=(blocks, count, count), autograph=False)
         self._stream = tf.function(self._over_stream, autograph=False, reduce_retracing=True)
+        self._compilations: dict[str, Compilation] = {}
+        self._others: Mapping[int, Any] = {}
 
     @property
     def graph(self) -> Any:
@@ -57,15 +66,34 @@ class Program:
         return self._step.graph
 
     @property
+    def resources(self) -> list[Any]:
+        """Handles of every variable, table and the like that the step uses."""
+        return [each for each in self._step.captured_inputs if each.dtype == tf.resource]
+
+    @property
     def variables(self) -> list[tuple[Any, Any]]:
         """Handle and dtype of every variable that the step reads or writes."""
-        handles = [each for each in self._step.captured_inputs if each.dtype == tf.resource]
-        known = [(each, each._handle_data) for each in handles]  # noqa: SLF001 - tables and the like have none
+        known = [(each, each._handle_data) for each in self.resources]  # noqa: SLF001 - tables and the like have none
         return [(each, tf.dtypes.as_dtype(data.shape_and_type[0].dtype)) for each, data in known if data and data.is_set]
 
     def block(self, data: Any, first: int, num_steps: int) -> Any:
         """Do steps on the batches from `first` on; return the last step's logs, as tensors."""
-        return self._block(data, tf.constant(first), tf.constant(num_steps))
+        arguments = data, tf.constant(first), tf.constant(num_steps)
+        return _called(self._block.get_concrete_function(), arguments, self._others) if self._others else self._block(*arguments)
+
+    def run(self, compilation: Compilation, data: Any, first: int, num_steps: int) -> Any:
+        """Do steps as `block` does, with what `compiled` gave once it is over."""
+        return compilation.run(data, first, num_steps, self._others)
+
+    def rebound(self, others: Mapping[int, Any]) -> Program:
+        """Return the same program for the variables of another model, for blocks alone.
+
+        Args:
+            others: the `id` of each variable's handle to the handle of the one in its place.
+        """
+        program = copy.copy(self)
+        program._others = others  # noqa: SLF001 - it is one of our own
+        return program
 
     def stream(self, iterator: Any, num_steps: int) -> tuple[Any, int]:
         """Do at most so many steps on the batches of an iterator; return the last logs and how many were done."""
@@ -73,8 +101,12 @@ class Program:
         return logs, int(done)
 
     def compiled(self, data: Any) -> Compilation:
-        """Begin to compile `block` for data of this shape, in a thread of its own."""
-        return Compilation([self._as_traced, self._of_fixed_size] if self._may_be_fixed else [self._as_traced], data)
+        """Begin to compile `block` for data of this shape, in a thread of its own, or return what was begun before."""
+        shape = str(tree.map_structure(lambda part: part.shape, data))
+        if shape not in self._compilations:
+            blocks = [self._as_traced, self._of_fixed_size] if self._may_be_fixed else [self._as_traced]
+            self._compilations[shape] = Compilation(blocks, data)
+        return self._compilations[shape]
 
     @property
     def _may_be_fixed(self) -> bool:
@@ -99,7 +131,7 @@ class Program:
             return self._retraced(tree.map_structure(lambda part: tf.TensorSpec(part.shape[1:], part.dtype), data))
 
     def _retraced(self, spec: Any) -> Callable[..., Any]:
-        return partial(self._over_block, tf.function(self._python_step, autograph=False).get_concrete_function(spec))
+        return partial(self._over_block, _traced(tf.function(self._python_step, autograph=False), spec))
 
     def _no_logs(self) -> Any:
         return tree.map_structure(lambda log: tf.zeros(log.shape, log.dtype), self._logs)
@@ -121,6 +153,28 @@ class Program:
         start = (tf.constant(0), tf.constant(True), self._no_logs())
         done, _, logs = tf.while_loop(lambda done, more, _logs: more & (done < num_steps), one, start)
         return logs, done
+
+
+def _called(concrete: Any, arguments: Any, others: Mapping[int, Any]) -> Any:
+    """Call a concrete function, with others of the variables that it uses."""
+    if not others:
+        return concrete(*arguments)
+    captured = [others.get(id(each), each) for each in concrete.captured_inputs]
+    return concrete._call_flat(tf.nest.flatten(arguments), captured_inputs=captured)  # noqa: SLF001
+
+
+def _traced(function: Any, *spec: Any) -> Any:
+    """Return the concrete function for these shapes.
+
+    Keras's optimizers use a custom gradient in the step, which TensorFlow registers for ever, and with it the whole graph:
+    2 MB a model (measured). Nobody differentiates a step of training, so what it registered is forgotten.
+    """
+    registered = gradient_registry._registry  # noqa: SLF001
+    known = set(registered)
+    concrete = function.get_concrete_function(*spec)
+    for name in registered.keys() - known:
+        registered.pop(name, None)
+    return concrete
 
 
 class Compilation:
@@ -154,9 +208,9 @@ class Compilation:
         while self._thread.is_alive() and not is_ending():
             self._thread.join(_SECONDS_BETWEEN_LOOKS)
 
-    def run(self, data: Any, first: int, num_steps: int) -> Any:
-        """Do steps as `Program.block` does."""
-        return self._function(data, tf.constant(first), tf.constant(num_steps))
+    def run(self, data: Any, first: int, num_steps: int, others: Mapping[int, Any]) -> Any:
+        """Do steps as `Program.block` does, on other variables as `Program.rebound` takes them."""
+        return _called(self._function, (data, tf.constant(first), tf.constant(num_steps)), others)
 
     def _compile(self, blocks: Sequence[Callable[[Any], Callable[..., Any]]], data: Any) -> None:
         with _one_at_a_time:
@@ -176,7 +230,7 @@ class Compilation:
         count = tf.TensorSpec((), tf.int32)
         with tracing:
             self._traced = tf.function(block(data), autograph=False, jit_compile=True)
-            self._function = self._traced.get_concrete_function(spec, count, count)
+            self._function = _traced(self._traced, spec, count, count)
         stand_ins = self._stand_ins()
         handles = [getattr(each, "handle", each) for each in stand_ins]
         arguments = [*tf.nest.flatten(data), tf.constant(0), tf.constant(0)]

@@ -166,7 +166,7 @@ class _Lane:
             return logs, num_steps
         num_steps = self._most(self.xla, left) if self.stage is _Stage.XLA else self._on_trial(left)
         started = perf_counter()
-        logs = self._compilation.run(piece.data, first, num_steps)
+        logs = self._program.run(self._compilation, piece.data, first, num_steps)
         if self._num_trials:  # the first call loads the program
             self.xla.measured(started, num_steps)
             if self.stage is _Stage.TRIAL:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arrays
 
 from jupyter_mltrain.domain.spec import Plan
+
+if TYPE_CHECKING:
+    from jupyter_mltrain.engine.plans.sharing import Programs
 
 _TOO_LARGE = "they need more of the free memory than data_memory allows"
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -26,6 +29,7 @@ class Selection:
         is_held: whether all data are kept as tensors, or gathered block by block from where they are.
         may_switch: whether `auto` may change the plan while it trains. When it does depends on the time that things take, and
             another moment gives other numbers.
+        programs: where those of models that are made alike are kept; None where each model has its own.
     """
 
     plan: Plan
@@ -33,6 +37,7 @@ class Selection:
     reason: str = ""
     is_held: bool = True
     may_switch: bool = True
+    programs: Programs | None = None
 
 
 def select(

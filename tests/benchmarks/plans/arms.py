@@ -85,14 +85,18 @@ class _Cell:
     """A body that trains, as the engine takes it."""
 
     source = "model.fit(...)"
+    lacks_hp = False
 
     def __init__(self, fit: Callable[[], Any]) -> None:
         self._fit = fit
         self.history: dict[str, list[float]] = {}
 
-    def run(self) -> CellOutcome:
+    def run(self, hp: Any = None) -> CellOutcome:
         self.history = self._fit().history
         return CellOutcome()
+
+    def copied(self) -> Any:
+        raise NotImplementedError
 
     def evaluate(self, expression: str, option: str) -> Any:
         raise NotImplementedError

@@ -1,0 +1,1 @@
+"""The search: hyperparameters, the oracles that choose their values, pruning, and trials."""

@@ -1,0 +1,182 @@
+"""One search on its way into the store."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mltrain.domain.errors import OptionError, StoreError
+from jupyter_mltrain.domain.model import Signature
+from jupyter_mltrain.domain.run import Failure, Run, RunStatus
+from jupyter_mltrain.domain.search import Objective, Search, SearchSpec, best_of
+from jupyter_mltrain.domain.spec import Cell
+from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.services.training import user_name
+from jupyter_mltrain.services.untracked import UntrackedSearches
+from jupyter_mltrain.store.processes import this_process
+
+if TYPE_CHECKING:
+    from jupyter_mltrain.engine.tuning.trial import TrialOutcome
+    from jupyter_mltrain.engine.tuning.tuner import Proposal, Tuner
+
+_DEFAULT_NAME = "search"
+
+
+class SearchRecord:
+    """Writes a search and its trials as they come; a new search, or one that goes on.
+
+    Attributes:
+        spec: what is done; of a search that goes on with the options that it began with.
+        search: as it was when it began.
+        earlier: the search that goes on; None for a new one.
+        state: of its oracle.
+        ended: its trials that are over, in their order.
+        said: sentences for the record.
+    """
+
+    def __init__(self, session: Session, spec: SearchSpec, cell: Cell) -> None:
+        """Record that a search begins or goes on.
+
+        Raises:
+            UnknownNameError: there is no search to go on with.
+            OptionError: another process is at it, or nothing is to be recorded of it.
+        """
+        self.spec, self._cell, self._session = spec, cell, session
+        self._searches: Any = session.store.searches if spec.training.track else UntrackedSearches(session.home)
+        self.earlier: Search | None = None
+        self.state: Mapping[str, Any] | None = None
+        self.said: list[str] = []
+        self._objectives: tuple[Objective, ...] = ()
+        self._again: list[Run] = []
+        self._running: Run | None = None
+        self._about_best: tuple[Signature | None, int | None] | None = None
+        self._progress: dict[str, Any] = {}
+        if spec.resume:
+            self._resume(spec.resume)
+        self.search: Search = self.earlier or self._created()
+        again = {run.id for run in self._again}
+        self.ended = [run for run in self.search.trials if run.id not in again]
+
+    def _resume(self, ref: str) -> None:
+        if not self.spec.training.track:
+            raise OptionError("expected --resume or --no-track, received both: leave one out")
+        found = self._searches.get(ref)
+        self.earlier = self._searches.resume_search(found.id, this_process())
+        self.spec = self.spec.going_on(found.options)
+        self.state = self._searches.state(found.id)
+        self.said += found.facts.get("said", [])
+        self._again = list(self._searches.unfinished(found.id))
+        if found.source.partition("\n")[2] != self._cell.source.partition("\n")[2]:
+            self.said.append(f"The cell has changed since {found.ref} began; its earlier trials were made with the former one.")
+
+    def _created(self) -> Search:
+        training = self.spec.training
+        created: Search = self._searches.create_search(
+            name=training.name or training.register or _DEFAULT_NAME,
+            source=self._cell.source,
+            options=self.spec.given(),
+            tags=training.tags,
+            note=training.note,
+            facts={},
+            user=user_name(),
+            process=this_process(),
+        )
+        return created
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether anything is written."""
+        return self.spec.training.track
+
+    def begin(self, tuner: Tuner) -> None:
+        """Record what the search is done with."""
+        self._objectives = tuner.objectives
+        self.said += tuner.said
+        self._searches.add_facts(self.search.id, tuner.facts)
+
+    def begin_trial(self, proposal: Proposal, tuner: Tuner) -> Run:
+        """Record that a trial begins, or that one that was cut short begins anew."""
+        if self._again:
+            self._running = self._searches.restart_trial(self._again.pop(0).id, this_process())
+        else:
+            self._running = self._searches.begin_trial(
+                self.search.id,
+                values=proposal.values,
+                state=tuner.state,
+                source=self._cell.source,
+                options=self.search.options,
+                tags=self.spec.training.tags,
+                note="",
+                user=self.search.user,
+                process=this_process(),
+            )
+        assert self._running is not None
+        return self._running
+
+    def end_trial(self, run: Run, outcome: TrialOutcome, tuner: Tuner) -> Run:
+        """Record how a trial ended."""
+        assert run.trial is not None
+        ended: Run = self._searches.end_trial(
+            run.id,
+            status=outcome.status,
+            result=outcome.result,
+            failure=outcome.failure,
+            epochs=outcome.epochs,
+            facts=outcome.facts,
+            scores=outcome.scores,
+            values=outcome.values or run.trial.values,
+            state=tuner.state,
+        )
+        self._running = None
+        self.ended.append(ended)
+        if outcome.best:  # kept because it is the best so far
+            self._about_best = outcome.signature, outcome.num_params
+        best = best_of(self.ended, self._objectives)
+        self._progress = tuner.progress
+        if best and best.trial:
+            self._progress["best"] = {"trial": best.trial.number, "score": best.trial.scores[self._objectives[0].metric]}
+        return ended
+
+    def register_best(self) -> None:
+        """Register the best trial's model, where that was asked for."""
+        best = best_of(self.ended, self._objectives)
+        name = self.spec.training.register
+        file = next(best.folder.glob("best.*"), None) if best and name else None
+        if best is None or name is None or file is None:
+            return
+        signature, num_params = self._about_best or _about(file)
+        version = self._session.store.models.register(
+            name,
+            file=file,
+            signature=signature or Signature(),
+            num_params=num_params or 0,
+            metrics=best.result.best_metrics if best.result else {},
+            run=best,
+            user=best.user,
+        )
+        self.said.append(f'Trial {best.ref} is registered as {version.name}: jupyter_mltrain.load_model("{version.name}")')
+
+    def finish(self, status: RunStatus) -> Search:
+        """Record that the search is over, and return it with its trials."""
+        facts = {**self._progress, "said": self.said}
+        finished: Search = self._searches.finish_search(self.search.id, status=status, facts=facts)
+        return finished
+
+    def fail(self, error: BaseException) -> None:
+        """Record what ended the search, and the trial that was running."""
+        status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
+        failure = Failure(kind=type(error).__name__, message=str(error), traceback="".join(traceback.format_exception(error)))
+        try:
+            if self._running and self.spec.training.track:
+                self._session.store.runs.finish_run(self._running.id, status=RunStatus.INTERRUPTED, result=None)
+            self._searches.finish_search(self.search.id, status=status, failure=failure, facts=self._progress)
+        except StoreError as trouble:
+            error.add_note(f"The search could not be marked {status}: {trouble}")
+
+
+def _about(file: Path) -> tuple[Signature, int]:
+    from jupyter_mltrain.engine.loading import about
+
+    return about(file)

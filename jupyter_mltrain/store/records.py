@@ -1,0 +1,87 @@
+"""What the rows of runs and of searches have in common: their facts, and the process at work on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, select, update
+
+from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.run import Process, RunStatus
+from jupyter_mltrain.store.database import Database
+from jupyter_mltrain.store.processes import is_alive, this_process
+
+
+class Named(Protocol):
+    """A run or a search."""
+
+    @property
+    def ref(self) -> str:
+        """The name that finds exactly it."""
+        ...
+
+
+def running(process: Process) -> dict[str, Any]:
+    """Return the columns of what is running, with a process at work on it."""
+    return {
+        "status": RunStatus.RUNNING,
+        "host": process.host,
+        "pid": process.pid,
+        "process_started": process.started,
+    }
+
+
+def holder_of(table: Table) -> tuple[Column[Any], ...]:
+    """Return the columns that tell whether a row is running, and in which process."""
+    return table.c.status, table.c.host, table.c.pid, table.c.process_started
+
+
+def process_from(row: Row[Any]) -> Process:
+    """Return the process of a row."""
+    return Process(host=row.host, pid=row.pid, started=row.process_started)
+
+
+def check_free(row: Row[Any], ref: str, process: Process) -> None:
+    """Raise `OptionError` if a row is running and a process other than `process` may be at work on it.
+
+    Of a process on another host it is not known whether it lives.
+    """
+    holder = process_from(row)
+    if row.status != RunStatus.RUNNING or (holder.host, holder.pid) == (process.host, process.pid):
+        return
+    if holder.host != process.host or is_alive(holder):
+        raise OptionError(
+            f"expected {ref} to have ended, received one that process {holder.pid} on {holder.host} is at work on: "
+            "stop it there first"
+        )
+
+
+def check_ended(connection: Connection, table: Table, what: str, found: Mapping[str, Named]) -> None:
+    """Raise `OptionError` if one of the rows with the ids of `found` is running."""
+    busy = connection.execute(select(table.c.id).where(table.c.id.in_(found), table.c.status == RunStatus.RUNNING)).scalar()
+    if busy is not None:
+        raise OptionError(f"expected {what} that have ended, received {found[busy].ref}, which is running: stop it first")
+
+
+def add_facts(connection: Connection, table: Table, row_id: str, facts: Mapping[str, Any]) -> bool:
+    """Add facts to a row, a key that it has gets the new value; return whether there is such a row."""
+    known = connection.execute(select(table.c.facts).where(table.c.id == row_id)).scalar()
+    if known is None:
+        return False
+    connection.execute(update(table).where(table.c.id == row_id).values(facts={**known, **facts}))
+    return True
+
+
+def mark_died(database: Database, table: Table) -> tuple[str, ...]:
+    """Mark the running rows of this host whose process is gone, and return their ids."""
+    with database.read() as connection:
+        here: Select[Any] = select(table.c.id, *holder_of(table)).where(table.c.host == this_process().host)
+        held = connection.execute(here.where(table.c.status == RunStatus.RUNNING))
+        gone = [row.id for row in held if not is_alive(process_from(row))]
+    if not gone:
+        return ()
+    with database.write() as connection:
+        still_running = (table.c.id == bindparam("gone"), table.c.status == RunStatus.RUNNING)
+        died = update(table).where(*still_running).values(status=RunStatus.DIED)
+        return tuple(row_id for row_id in gone if connection.execute(died, {"gone": row_id}).rowcount)

@@ -1,0 +1,136 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from jupyter_mltrain.domain.events import TrainControl
+from jupyter_mltrain.domain.spec import CellOutcome, Plan, TrainSpec
+from jupyter_mltrain.engine import devices
+from jupyter_mltrain.engine.interrupts import Interrupts
+from jupyter_mltrain.engine.job import Job
+from jupyter_mltrain.engine.plans import program as programs_module
+from jupyter_mltrain.engine.plans.sharing import Programs, _making
+from jupyter_mltrain.engine.trainer import train_once
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(150, 6)).astype("float32")
+Y = (X[:, 0] > 0).astype("int32")
+
+
+def net(*, lr=0.01, rate=0.3, units=8, activation="relu", loss="sparse_categorical_crossentropy", **options):
+    hidden = [layers.Dense(units, activation), layers.Dropout(rate), layers.BatchNormalization(), layers.Dense(2, "softmax")]
+    model = keras.Sequential([keras.Input((6,)), *hidden])
+    model.compile(keras.optimizers.Adam(lr, **options), loss, metrics=["accuracy"])
+    return model
+
+
+class Body:
+    source, lacks_hp = "", False
+
+    def __init__(self, settings, batch_size):
+        self.settings, self.batch_size = settings, batch_size
+
+    def run(self, hp=None):
+        self.model = net(**self.settings)
+        self.history = self.model.fit(X, Y, epochs=3, batch_size=self.batch_size, validation_split=0.2)
+        return CellOutcome()
+
+
+def trained(settings, programs, *, plan=Plan.AUTO, batch_size=16):
+    body = Body(settings, batch_size)
+    with Interrupts() as interrupts:
+        job = Job(folder=None, on_event=lambda _: None, control=TrainControl(), interrupts=interrupts, programs=programs)
+        train_once(TrainSpec(seed=3, plan=plan), body, job, devices.devices())
+    return body
+
+
+@pytest.mark.parametrize(
+    ("plan", "batch_size"),  # of 120 rows: a ragged last batch, and none
+    [(Plan.AUTO, 16), (Plan.AUTO, 40), (Plan.EPOCH_XLA, 40)],
+)
+def test_a_kept_program_gives_the_numbers_of_an_own_one(plan, batch_size):
+    programs = Programs()
+    for settings in ({"lr": 0.01, "rate": 0.2}, {"lr": 0.05, "rate": 0.6}, {"lr": 0.003, "rate": 0.2}):
+        kept, own = (trained(settings, each, plan=plan, batch_size=batch_size) for each in (programs, None))
+        tolerance = 0 if plan is Plan.AUTO else 1e-6
+        for ours, theirs in zip(kept.model.get_weights(), own.model.get_weights(), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+        assert kept.history.history["val_accuracy"] == own.history.history["val_accuracy"]
+        assert len(programs._kept) == 2  # one to train, one to validate
+        assert int(kept.model.optimizer.iterations) == 3 * -(-120 // batch_size)
+
+
+def test_xla_compiles_once_for_models_that_are_made_alike(monkeypatch):
+    compiled = []
+    original = programs_module.Compilation._compile
+    monkeypatch.setattr(
+        programs_module.Compilation, "_compile", lambda self, *arguments: (compiled.append(1), original(self, *arguments))
+    )
+    programs = Programs()
+    trained({"lr": 0.01}, programs, plan=Plan.EPOCH_XLA, batch_size=40)
+    once = len(compiled)
+    trained({"lr": 0.02, "rate": 0.5}, programs, plan=Plan.EPOCH_XLA, batch_size=40)
+    assert len(compiled) == once == 2
+    trained({"units": 9}, programs, plan=Plan.EPOCH_XLA, batch_size=40)
+    assert len(compiled) == 4
+
+
+class Own(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs * 2
+
+
+def frozen():
+    model = net()
+    model.layers[0].trainable = False
+    return model
+
+
+def with_layer(layer):
+    model = keras.Sequential([keras.Input((6,)), layer, layers.Dense(2, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+SPEC = tf.TensorSpec((16, 6))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: net(units=9),
+        lambda: net(activation="tanh"),
+        lambda: net(rate=0.0),
+        lambda: net(beta_1=0.8),
+        lambda: net(lr=keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)),
+        lambda: net(clipnorm=1.0),
+        lambda: net(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=0)),
+        frozen,
+    ],
+)
+def test_what_makes_another_program(other):
+    assert _making(net(), "train", SPEC) == _making(net(lr=0.5, rate=0.1), "train", SPEC)
+    assert _making(other(), "train", SPEC) not in (None, _making(net(), "train", SPEC))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: with_layer(Own()),
+        lambda: with_layer(layers.Lambda(lambda inputs: inputs * 2)),
+        lambda: net(loss=lambda targets, outputs: keras.ops.mean(outputs)),
+        lambda: type("Mine", (keras.Sequential,), {})([keras.Input((6,)), layers.Dense(2)]),
+    ],
+)
+def test_what_has_its_own(model):
+    assert _making(model(), "train", SPEC) is None
+
+
+def test_precision_makes_another_program():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = _making(net(), "train", SPEC)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert mixed not in (None, _making(net(), "train", SPEC))
