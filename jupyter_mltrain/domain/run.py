@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,6 +88,12 @@ class Failure:
     kind: str
     message: str
     traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Return what an exception tells."""
+        text = "".join(traceback.format_exception(error))
+        return cls(kind=type(error).__name__, message=str(error), traceback=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -74,28 +75,26 @@ class Training:
         return outcome
 
     def _fit_built(self, outcome: CellOutcome) -> None:
-        """Train the model that the body built, or that what it defined builds from hyperparameters."""
-        hypermodel = hypermodels.defined(outcome)
-        if hypermodel is not None:
-            with self._interrupts.immediate(), recording_goes_on():
-                hypermodels.fit(hypermodel, self._job.hp, self._data_of)
-            return
-        model = self._named_model() or _built_model(outcome)
-        self._data_of(model)
-        model.fit()
-
-    def _data_of(self, model: Any) -> dict[str, Any]:
-        """Return the line's data as arguments of `fit`.
+        """Train the model that the body built, or that what it defined builds from hyperparameters, on the line's data.
 
         Raises:
-            ModelError: the line names none.
+            ModelError: there is no such model, or the line names no data.
         """
-        if self._spec.data is None:
-            raise ModelError(
-                f"expected a call of fit in the cell or --data, received neither for model {model.name!r}: "
-                "add model.fit(x, y), or --data x,y"
-            )
-        return phase.data_arguments(self._spec, self._cell, model)
+        hypermodel = hypermodels.defined(outcome)
+        hp = self._job.hp or (hypermodels.defaults() if hypermodel else None)
+        with self._interrupts.immediate(), recording_goes_on():
+            model = hypermodels.built(hypermodel, hp) if hypermodel else self._named_model() or _built_model(outcome)
+            if self._spec.data is None:
+                raise ModelError(
+                    f"expected a call of fit in the cell or --data, received neither for model {model.name!r}: "
+                    "add model.fit(x, y), or --data x,y"
+                )
+            if hypermodels.has_fit(hypermodel):
+                data = phase.data_arguments(self._spec, self._cell, model)
+                self._spec = replace(self._spec, data=None)  # they are in the call
+                hypermodel.fit(hp, model, **data)
+            else:
+                model.fit()
 
     def _named_model(self) -> Any:
         if self._spec.model is None:

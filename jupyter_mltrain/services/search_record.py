@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +50,7 @@ class SearchRecord:
         self._objectives: tuple[Objective, ...] = ()
         self._again: list[Run] = []
         self._running: Run | None = None
-        self._about_best: tuple[Signature | None, int | None] | None = None
+        self._kept: dict[str, tuple[Signature, int]] = {}
         self._progress: dict[str, Any] = {}
         if spec.resume:
             self._resume(spec.resume)
@@ -131,8 +130,8 @@ class SearchRecord:
         )
         self._running = None
         self.ended.append(ended)
-        if outcome.best:  # kept because it is the best so far
-            self._about_best = outcome.signature, outcome.num_params
+        if outcome.best and outcome.signature is not None and outcome.num_params is not None:
+            self._kept[ended.id] = outcome.signature, outcome.num_params
         best = best_of(self.ended, self._objectives)
         self._progress = tuner.progress
         if best and best.trial:
@@ -141,17 +140,19 @@ class SearchRecord:
 
     def register_best(self) -> None:
         """Register the best trial's model, where that was asked for."""
-        best = best_of(self.ended, self._objectives)
-        name = self.spec.training.register
-        file = next(best.folder.glob("best.*"), None) if best and name else None
-        if best is None or name is None or file is None:
+        best, name = best_of(self.ended, self._objectives), self.spec.training.register
+        if name is None:
             return
-        signature, num_params = self._about_best or _about(file)
+        file = next(best.folder.glob("best.*"), None) if best else None
+        if best is None or file is None:
+            self.said.append(f"Nothing is registered as {name}: no trial has come to a model.")
+            return
+        signature, num_params = self._kept.get(best.id) or _about(file)
         version = self._session.store.models.register(
             name,
             file=file,
-            signature=signature or Signature(),
-            num_params=num_params or 0,
+            signature=signature,
+            num_params=num_params,
             metrics=best.result.best_metrics if best.result else {},
             run=best,
             user=best.user,
@@ -167,7 +168,7 @@ class SearchRecord:
     def fail(self, error: BaseException) -> None:
         """Record what ended the search, and the trial that was running."""
         status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
-        failure = Failure(kind=type(error).__name__, message=str(error), traceback="".join(traceback.format_exception(error)))
+        failure = Failure.of(error)
         try:
             if self._running and self.spec.training.track:
                 self._session.store.runs.finish_run(self._running.id, status=RunStatus.INTERRUPTED, result=None)

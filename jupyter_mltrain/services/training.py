@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -126,9 +125,8 @@ def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutc
 
 def _record_failure(session: Session, run: Run, error: BaseException, pending: Sequence[Epoch]) -> None:
     status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
-    failure = Failure(kind=type(error).__name__, message=str(error), traceback="".join(traceback.format_exception(error)))
     try:
-        session.store.runs.finish_run(run.id, status=status, result=None, failure=failure, epochs=pending)
+        session.store.runs.finish_run(run.id, status=status, result=None, failure=Failure.of(error), epochs=pending)
     except StoreError as trouble:
         error.add_note(f"The run could not be marked {status}: {trouble}")
 

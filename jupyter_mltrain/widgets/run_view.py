@@ -18,7 +18,7 @@ _AFTERWARDS = {
     RunStatus.PRUNED: "it fell behind the trials before it",
     RunStatus.DIED: "its process ended without a word, what it had recorded is kept",
 }
-_GROUPED = ("said", "hyperparams", "data", "model", "environment", *facts.TRIED)  # facts that have a group of their own
+_GROUPED = ("said", "hp", "hyperparams", "data", "model", "environment", *facts.TRIED)  # facts that have a group of their own
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,6 +59,7 @@ class RunDetails(Page):
             _trial(run),
             group("Notices", Findings(run.facts["said"]) if run.facts.get("said") else None),
             group("Options", recorded_fields(run.options)),
+            group("Values of hp", recorded_fields(run.facts.get("hp", {}))),
             group("Hyperparameters", recorded_fields(facts.hyperparams(run))),
             group("Learning-rate range test", *map(RatePicture, run.facts.get("lr_range", ()))),
             group("Batch sizes tried", recorded_fields(run.facts.get("batch_sizes", {}))),

@@ -146,6 +146,7 @@ class TestWhatIsTried:
         trial = tiny["search"].trials[0]
         assert len(set(trial.facts["executions"])) == 3
         assert trial.trial.scores["val_loss"] == pytest.approx(sum(trial.facts["executions"]) / 3)
+        assert isinstance(jupyter_mltrain.load_model(tiny["search"].best), keras.Model)
 
     def test_a_seed_repeats_the_search(self, tiny):
         tiny.run(tune("--trials 4 --seed 5"))
@@ -185,6 +186,20 @@ class TestWhatIsLeft:
         assert version.run_ref == tiny["search"].best.ref
         assert version.metrics["val_loss"] == tiny["search"].best.trial.scores["val_loss"]
         assert isinstance(jupyter_mltrain.load_model("nets"), keras.Model)
+
+    def test_what_is_registered_is_what_was_built(self, tiny):
+        tiny.run(tune("--oracle hyperband --seed 4 --epochs 3 --register halved"))
+        version = jupyter_mltrain.models["halved"]
+        assert version.run_ref == tiny["search"].best.ref
+        assert version.num_params == jupyter_mltrain.load_model("halved").count_params()
+        assert version.num_params == 5 * tiny["search"].best.trial.values["units"] + 2
+
+    def test_the_data_of_the_line_are_asked_for_once_a_trial(self, tiny):
+        tiny.run("asked = []\ndef data():\n    asked.append(1)\n    return x, y")
+        tiny.run("%%train --data data()\nnet()")
+        assert len(tiny["asked"]) == 1
+        tiny.run(tune("--trials 2 --data data()", "def build(hp):\n    return net(hp.Int('width', 2, 9))"))
+        assert len(tiny["asked"]) == 1 + 1 + 2  # the rehearsal asks too
 
     def test_a_data_frame_of_trials(self, tiny):
         tiny.run(tune("--trials 3"))
@@ -270,11 +285,11 @@ class TestEnds:
         assert isinstance(tiny.error, ZeroDivisionError)
 
     def test_a_loss_that_diverges_is_a_failed_trial(self, tiny):
-        cell = (
-            'rate = hp.Choice("rate", [0.01, 1e30])\nm = net()\nm.optimizer.learning_rate = rate\nm.fit(x, y * 0 + 1, epochs=3)'
-        )
-        tiny.run(tune("--oracle grid", cell.replace("net()", "net()").replace("m.optimizer", "m.optimizer")))
-        assert {trial.failure.kind for trial in tiny["search"].trials if trial.failure} <= {"DivergedError"}
+        cell = 'm = net()\nm.optimizer.learning_rate = hp.Choice("rate", [0.01, 1e38])\nm.fit(x, y, epochs=3)'
+        tiny.run(tune("--oracle grid", cell))
+        good, diverged = tiny["search"].trials
+        assert (good.status, good.failure) == (RunStatus.COMPLETED, None)
+        assert (diverged.status, diverged.failure.kind) == (RunStatus.FAILED, "DivergedError")
 
     def test_patience(self, tiny):
         cell = 'net(hp.Int("width", 2, 30)).fit(x, y * 0, epochs=1, steps_per_epoch=1)'
@@ -298,7 +313,6 @@ class TestEnds:
         first, *others = tiny["search"].trials
         assert (first.status, len(first.epochs)) == (RunStatus.COMPLETED, 30)
         assert {trial.status for trial in others} == {RunStatus.PRUNED}
-        assert max(len(trial.epochs) for trial in others) <= 5
         assert {len(trial.epochs) for trial in others} == {3}  # and no step of a fourth
         assert tiny["search"].facts["seconds_saved"] > 0
 

@@ -12,12 +12,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras.src.backend.tensorflow.random import _cast_seed, draw_seed
+from keras.src.models.functional import Functional
 
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.unchanged import variables_of
 
 _MOST_KEPT = 16  # each keeps the variables of one model
 _OF_THE_USER = ("function", "__lambda__")  # what they use does not show in their settings
+_UNTOLD = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")  # what an optimizer's settings leave out
 _VALUES = "learning_rate"  # of an optimizer's settings, what is a variable
 
 
@@ -114,7 +116,7 @@ def _kind_of(handle: Any) -> tuple[Any, ...]:
 
 def _making(model: Any, kind: str, spec: Any) -> str | None:
     """Return a text that is the same for models whose steps are, but for the values of variables; None where none can tell."""
-    if type(model) not in (keras.Sequential, keras.Model) and not _is_functional(model):
+    if type(model) not in (keras.Sequential, Functional) or any(getattr(model.optimizer, each, None) for each in _UNTOLD):
         return None
     layers = list(model._flatten_layers())  # noqa: SLF001
     if any(not type(layer).__module__.startswith("keras.") or isinstance(layer, keras.layers.Lambda) for layer in layers):
@@ -148,10 +150,6 @@ def _names(settings: Any) -> Iterator[str]:
     if isinstance(settings, list):
         for each in settings:
             yield from _names(each)
-
-
-def _is_functional(model: Any) -> bool:
-    return type(model).__module__ == "keras.src.models.functional" and type(model).__name__ == "Functional"
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -16,46 +15,51 @@ _NAMES = ("build", "build_model")
 
 
 def defined(outcome: CellOutcome) -> Any:
-    """Return the `HyperModel`, its class, or the function of `hp` that a body came to; None where it came to none.
+    """Return the `HyperModel` or the function of `hp` that a body came to; None where it came to none.
 
     The value of its last line counts first, then a `HyperModel` that it assigned or a class of it that it defined, then a
     function named `build` or `build_model`.
     """
     if _builds(outcome.value):
-        return outcome.value
+        return _made(outcome.value)
     candidates = list(outcome.assigned.values())
     for is_one in (_is_hypermodel, lambda value: _is_function(value) and value.__name__ in _NAMES):
         found = next(filter(is_one, candidates), None)
         if found is not None:
-            return found
+            return _made(found)
     return None
 
 
-def fit(hypermodel: Any, hp: Any, data_of: Callable[[Any], dict[str, Any]]) -> None:
-    """Build the model and call `fit` on the line's data.
+def built(hypermodel: Any, hp: Any) -> Any:
+    """Return the model that it builds.
 
     Args:
         hypermodel: what `defined` found.
-        hp: hyperparameters; None for the defaults.
-        data_of: returns the arguments of `fit` for a model.
+        hp: hyperparameters.
 
     Raises:
         ModelError: it builds no Keras model.
     """
-    if hp is None:
-        from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
-
-        hp = HyperParameters()
-    if isinstance(hypermodel, type):
-        hypermodel = hypermodel()
     model = hypermodel(hp) if _is_function(hypermodel) else hypermodel.build(hp)
     if not isinstance(model, keras.Model):
         raise ModelError(f"expected build(hp) to return a Keras model, received {type(model).__name__}: end it with return model")
-    data = data_of(model)
-    if _is_function(hypermodel):
-        model.fit()
-    else:
-        hypermodel.fit(hp, model, **data)
+    return model
+
+
+def defaults() -> Any:
+    """Return hyperparameters that all have their defaults."""
+    from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters  # Keras Tuner takes a second to import
+
+    return HyperParameters()
+
+
+def has_fit(hypermodel: Any) -> bool:
+    """Tell whether it may have a `fit` of its own, as a `HyperModel` may."""
+    return hypermodel is not None and not _is_function(hypermodel)
+
+
+def _made(found: Any) -> Any:
+    return found() if isinstance(found, type) else found
 
 
 def _builds(value: Any) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,10 +26,7 @@ from jupyter_mltrain.domain.run import Epoch, Failure, RunStatus, TrainingOutcom
 from jupyter_mltrain.domain.search import DURATION, NUM_PARAMS, Objective
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine import devices
-from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.engine.job import Job
-from jupyter_mltrain.engine.plans.sharing import Programs
-from jupyter_mltrain.engine.randomness import seed_all
 from jupyter_mltrain.engine.trainer import train_once
 from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
 
@@ -73,74 +69,46 @@ class TrialTask:
         hyperparameters: values and what is known of the space.
         objectives: the first is the metric that decides which epoch is best.
         executions: trainings; their mean counts.
-        folder: for TensorBoard's files and the model; None writes nothing.
-        weights: a model's file to begin with.
-        seeds: seeds all random generators.
-        programs: where those of models that are made alike are kept.
     """
 
     spec: TrainSpec
     hyperparameters: keras_tuner.HyperParameters
     objectives: tuple[Objective, ...]
     executions: int = 1
-    folder: Path | None = None
-    weights: Path | None = None
-    seeds: Callable[[TrainSpec], int | None] = seed_all
-    programs: Programs | None = None
 
 
-def run(
-    task: TrialTask,
-    cell: Cell,
-    *,
-    on_event: OnEvent,
-    control: TrainControl,
-    interrupts: Interrupts,
-    asks_to_stop: AsksToStop,
-    keeps: Callable[[Mapping[str, float]], bool],
-) -> TrialOutcome:
+def run(task: TrialTask, cell: Cell, job: Job, asks_to_stop: AsksToStop) -> TrialOutcome:
     """Train what a cell's body makes of the values; what it raises is the trial's failure.
 
     Args:
         task: what to do.
         cell: the body; it runs over a copy of its namespace.
-        on_event: told of the training, in this thread.
-        control: of the whole search.
-        interrupts: entered by the caller.
+        job: with what to do it; `control` is that of the whole search, and a pruned trial keeps no model.
         asks_to_stop: whether the trial has fallen behind.
-        keeps: told the best epoch's metrics, whether to write the model.
 
     Raises:
         OptionError, UnknownNameError: the line asks for what is not there.
     """
     hp = HyperParameters.of(task.hyperparameters.values, task.hyperparameters)
-    log = _Log(task, on_event, control, asks_to_stop)
-    job = Job(
-        folder=task.folder,
-        on_event=log.on_event,
-        control=log.control,
-        interrupts=interrupts,
-        hp=hp,
-        keeps=lambda metrics: not log.is_pruned and keeps(metrics),
-        weights=task.weights,
-        seeds=task.seeds,
-        programs=task.programs,
+    log = _Log(task, job.on_event, job.control, asks_to_stop)
+    keeps = job.keeps
+    job = replace(
+        job, on_event=log.on_event, control=log.control, hp=hp, keeps=lambda metrics: not log.is_pruned and keeps(metrics)
     )
     outcomes: list[TrainingOutcome] = []
     try:
         for execution in range(task.executions):
-            log.begin(execution)
+            log.begin()
             outcomes.append(train_once(_seeded(task.spec, execution), cell.copied(), job, devices.devices()))
             log.ended(outcomes[-1].result)
-            if log.control.stop_requested or interrupts.received:
+            if log.control.stop_requested or job.interrupts.received:
                 break
     except KeyboardInterrupt:
         return log.outcome(RunStatus.INTERRUPTED, hp)
     except (OptionError, UnknownNameError):  # no other values would help
         raise
     except Exception as error:  # noqa: BLE001 - a combination that fails is a result of the search
-        failure = Failure(kind=type(error).__name__, message=str(error), traceback="".join(traceback.format_exception(error)))
-        return log.outcome(RunStatus.FAILED, hp, failure=failure)
+        return log.outcome(RunStatus.FAILED, hp, failure=Failure.of(error))
     status = RunStatus.PRUNED if log.is_pruned else outcomes[-1].status
     return log.outcome(status, hp, trained=outcomes[-1])
 
@@ -173,7 +141,7 @@ class _Log:
         self._reached: list[float] = []  # the first objective, by execution
         self._planned = 0
 
-    def begin(self, _execution: int) -> None:
+    def begin(self) -> None:
         self._epochs = []
 
     def on_event(self, event: Event) -> None:

@@ -16,6 +16,7 @@ from jupyter_mltrain.domain.search import COSTS, Objective, OracleKind, Prune, S
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine import devices, environment, phase
 from jupyter_mltrain.engine.interrupts import Interrupts
+from jupyter_mltrain.engine.job import Job
 from jupyter_mltrain.engine.plans.sharing import Programs
 from jupyter_mltrain.engine.randomness import Seeds
 from jupyter_mltrain.engine.rehearsal import run_to_first_fit
@@ -212,21 +213,19 @@ class Tuner:
             hyperparameters=asked.hyperparameters,
             objectives=self.objectives,
             executions=self._spec.executions_per_trial,
+        )
+        job = Job(
             folder=folder,
-            weights=self._weights(proposal.values),
+            on_event=on_event,
+            control=control,
+            interrupts=self._interrupts,
+            keeps=self._keeps,
             seeds=self._seeds.seed_all,
             programs=self._programs,
+            weights=self._weights(proposal.values),
         )
         try:
-            return trial.run(
-                task,
-                self._cell,
-                on_event=on_event,
-                control=control,
-                interrupts=self._interrupts,
-                asks_to_stop=asks_to_stop,
-                keeps=self._keeps,
-            )
+            return trial.run(task, self._cell, job, asks_to_stop)
         finally:
             gc.collect()  # a model is a cycle, and so are its graphs; see `__enter__`
 
@@ -261,9 +260,11 @@ class Tuner:
         return self._best is None or self.objectives[0].is_better(score, self._best)
 
     def _keeps(self, metrics: Mapping[str, float]) -> bool:
-        """Whether a trial's model is worth its file: it may be the best, or Hyperband goes on from it."""
+        """Whether a trial's model is worth its file: it may be the best, or only later shows what it is worth."""
+        if self._spec.oracle == OracleKind.HYPERBAND or self._spec.executions_per_trial > 1:
+            return True
         score = metrics.get(self.objectives[0].metric)
-        return self._spec.oracle == OracleKind.HYPERBAND or (score is not None and self._is_better(score))
+        return score is not None and self._is_better(score)
 
     def _trial_spec(self, values: Mapping[str, Any]) -> TrainSpec:
         spec = replace(self._spec.training, name=None, register=None, monitor=str(self.objectives[0]))
