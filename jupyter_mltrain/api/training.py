@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jupyter_mltrain.api.session import opened
@@ -150,6 +150,18 @@ class Body:
 
     def copied(self) -> Body:
         """Return the same: a function has its names for itself."""
+        return self
+
+    @property
+    def needs(self) -> dict[str, Any]:
+        """What a function takes from around it, by name; else the body itself."""
+        if not inspect.isfunction(self._body):
+            return {"body": self._body}
+        found = inspect.getclosurevars(self._body)
+        return {**found.globals, **found.nonlocals}
+
+    def portable(self, expressions: Iterable[str]) -> Body:  # noqa: ARG002 - of the protocol
+        """Return the same: cloudpickle sends a function with what it uses."""
         return self
 
     def evaluate(self, expression: str, option: str) -> Any:

@@ -9,7 +9,7 @@ from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.api.training import Body, train, train_spec
 from jupyter_mltrain.domain.errors import OptionError, did_you_mean
 from jupyter_mltrain.domain.search import Objective, OracleKind, Prune, Search, SearchSpec
-from jupyter_mltrain.domain.spec import chosen
+from jupyter_mltrain.domain.spec import AUTO, Auto, chosen
 
 _NOT_TUNED = ("body", "dry_run")
 
@@ -25,6 +25,7 @@ def tune(
     executions_per_trial: int = 1,
     prune: str = "auto",
     max_failures: int = 3,
+    parallel: int | Auto = AUTO,
     resume: str | None = None,
     **training: Any,
 ) -> Search:
@@ -41,6 +42,8 @@ def tune(
         executions_per_trial: trainings of one trial's values, whose mean counts.
         prune: stop trials that fall behind: `auto`, `median`, `asha` or `none`.
         max_failures: end when so many trials in a row failed.
+        parallel: how many trials are trained side by side, each in a process of its own; 1 trains in this process; `auto`
+            begins here and goes on in processes where that pays.
         resume: a search to go on with.
         **training: what `train` takes, for every trial; `name`, `tags`, `note` and `register` are the search's.
 
@@ -64,6 +67,7 @@ def tune(
         executions_per_trial=executions_per_trial,
         prune=chosen("prune", Prune, prune),
         max_failures=max_failures,
+        parallel=parallel,
         resume=resume,
     )
     with opened() as session, SearchView(resume or spec.training.name or "search") as view:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.run import Failure, Process, Run, RunStatus, lower_is_better
-from jupyter_mltrain.domain.spec import TrainSpec, check_name
+from jupyter_mltrain.domain.spec import AUTO, Auto, TrainSpec, check_name
 
 _TRIAL_REF = re.compile(r"(?P<search>.+)/(?P<number>[0-9]{1,9})")
 
@@ -33,7 +33,7 @@ class OracleKind(StrEnum):
 class Prune(StrEnum):
     """When a trial that falls behind is stopped."""
 
-    AUTO = "auto"  # when going on at the pace of its last epochs would not make it the best
+    AUTO = "auto"  # when going on at the pace of its last epochs would not make it the best, and much of its time is left
     MEDIAN = "median"  # when it is worse than half of the trials before it were at that epoch (Golovin et al. 2017)
     ASHA = "asha"  # unless it is among the best third at the epochs 1, 3, 9, … (Li et al. 2020)
     NONE = "none"
@@ -87,6 +87,9 @@ class SearchSpec:
         patience: trials without a better one after which the search ends.
         executions_per_trial: trainings of one trial's values; their mean counts.
         max_failures: failed trials in a row after which the search ends.
+        parallel: how many trials are trained side by side, each in a process of its own; 1 trains in this process; `auto`
+            begins here and goes on in processes where the trials left are worth their start. Without a `seed` only: the order
+            in which trials end decides what is tried next.
         resume: a search to go on with, with the options that it began with where none are given.
     """
 
@@ -99,13 +102,16 @@ class SearchSpec:
     executions_per_trial: int = 1
     prune: Prune = Prune.AUTO
     max_failures: int = 3
+    parallel: int | Auto = AUTO
     resume: str | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without the notebook."""
-        for option in ("trials", "patience", "executions_per_trial", "max_failures"):
+        if isinstance(self.parallel, str) and self.parallel != AUTO:
+            raise OptionError(f"expected --parallel auto or a number, received {self.parallel!r}: leave it out for the default")
+        for option in ("trials", "patience", "executions_per_trial", "max_failures", "parallel"):
             value = getattr(self, option)
-            if value is not None and value < 1:
+            if value not in (None, AUTO) and value < 1:
                 raise OptionError(
                     f"expected --{option.replace('_', '-')} of at least 1, received {value}: leave it out for the default"
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar
@@ -172,6 +172,11 @@ class TrainSpec:
                 option = "--" + name.replace("_", "-")
                 raise OptionError(f"expected {option} of at least {lowest}, received {value}: leave it out for the default")
 
+    def expressions(self) -> tuple[str, ...]:
+        """Return the texts among the options that are evaluated in the notebook's namespace."""
+        given = (getattr(self, name) for name in (*_DATA, "class_weight", "callbacks", "model"))
+        return tuple(value for value in given if isinstance(value, str))
+
     def given(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, for the record; an object is named by its class."""
         default = TrainSpec()
@@ -230,6 +235,15 @@ class Cell(Protocol):
 
     def copied(self) -> Cell:
         """Return the same body over a copy of the namespace, so that what it binds is gone with it."""
+        ...
+
+    def portable(self, expressions: Iterable[str]) -> Cell:
+        """Return the same body over only what it and some expressions use of the namespace, to be sent by cloudpickle."""
+        ...
+
+    @property
+    def needs(self) -> Mapping[str, Any]:
+        """What it takes from the namespace, by name; of a portable one only what goes with it."""
         ...
 
     def evaluate(self, expression: str, option: str) -> Any:

@@ -20,6 +20,7 @@ _PLAN = (
 )
 _PLAN_OF_SEVERAL = "keras. Several devices share the work in Keras's own loop."
 _FLOAT16_SINCE = (7, 0)
+_PROCESSOR_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # microseconds of processor time, and in which time
 
 
 def report() -> DeviceReport:
@@ -85,6 +86,16 @@ def gpu_memory() -> dict[str, tuple[int, int]]:
         if card is not None:
             found[f"GPU:{number}"] = (int(card[2]) * 2**20, int(card[3]) * 2**20)
     return found
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use: the machine's, or fewer where it or its container is held to them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = map(int, _PROCESSOR_QUOTA.read_text().split())
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        return cores
+    return min(cores, max(1, quota // period))
 
 
 def processor() -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+import linecache
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
 from jupyter_mltrain.domain.spec import CellOutcome
+from jupyter_mltrain.magics.names import names_in, names_taken
 
 
 class NotebookCell:
@@ -30,6 +32,7 @@ class NotebookCell:
         assigned = _Assigned()
         assigned.visit(tree)
         self._names = assigned.names
+        self._taken = names_taken(tree.body)
         self._speaks_of_hp = any(isinstance(node, ast.Name | ast.arg) and _name(node) == "hp" for node in ast.walk(tree))
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         self._statements = compile(tree, self._name, "exec")
@@ -57,6 +60,29 @@ class NotebookCell:
         copied = copy.copy(self)
         copied._namespace = dict(self._namespace)  # noqa: SLF001 - it is one of our own
         return copied
+
+    @property
+    def needs(self) -> dict[str, Any]:
+        """The names that the body takes from the notebook, as far as they are there, with their values."""
+        return {name: self._namespace[name] for name in sorted(self._taken) if name in self._namespace}
+
+    def portable(self, expressions: Iterable[str]) -> NotebookCell:
+        """Return the same body, which cloudpickle sends with what it and the expressions use; see `domain.spec.Cell`."""
+        portable = copy.copy(self)
+        portable._taken = self._taken | names_in(expressions)  # noqa: SLF001 - it is one of our own
+        return portable
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Let the namespace go as the globals of a function: cloudpickle then sends it with what the functions in it use."""
+        names = "".join(f"{name}," for name in self.needs)
+        namespace = eval(f"lambda: ({names})", self._namespace)  # noqa: S307
+        return {**vars(self), "_namespace": namespace, "_lines": linecache.getlines(self._name)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the namespace back, and the lines for tracebacks."""
+        lines = state.pop("_lines")
+        linecache.cache[state["_name"]] = (sum(map(len, lines)), None, lines, state["_name"])
+        vars(self).update(state, _namespace=state["_namespace"].__globals__)
 
     def evaluate(self, expression: str, option: str) -> Any:
         """Return the value of an expression over the namespace; see `domain.spec.Cell`."""

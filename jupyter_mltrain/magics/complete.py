@@ -27,6 +27,7 @@ _KNOWN = {
     "loss": ("cross-entropy", "mse", "mae"),
     "metrics": ("accuracy", "mae", "mse"),
     "batch_size": ("auto",),
+    "parallel": ("auto",),
     "learning_rate": ("auto",),
     "oracle": ("tpe", "random", "grid", "bayesian", "hyperband"),
 }

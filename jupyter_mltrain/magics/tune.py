@@ -14,6 +14,7 @@ from jupyter_mltrain.magics.cell import NotebookCell
 from jupyter_mltrain.magics.commands import SessionMagics
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.manual import Manual
+from jupyter_mltrain.magics.options import int_or_auto
 from jupyter_mltrain.magics.training_options import train_spec, training_options
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
@@ -50,6 +51,12 @@ class TuneMagics(SessionMagics):
     @argument(
         "--max-failures", type=int, metavar="N", help="end when so many trials in a row failed; 3 if nothing says otherwise"
     )
+    @argument(
+        "--parallel",
+        type=int_or_auto,
+        metavar="N",
+        help="trials side by side, each in a process of its own; auto if nothing says",
+    )
     @argument("--resume", metavar="SEARCH", help="go on with a search that was cut short, or needs more trials")
     @training_options
     @argument("--as", dest="variable", metavar="NAME", help="variable for the search, else search")
@@ -75,7 +82,7 @@ class TuneMagics(SessionMagics):
             self.shell.user_ns[options.variable or "search"] = self._tune(spec, body)
 
     def _spec(self, options: dict[str, Any]) -> SearchSpec:
-        names = ("trials", "max_time", "patience", "executions_per_trial", "max_failures", "resume")
+        names = ("trials", "max_time", "patience", "executions_per_trial", "max_failures", "parallel", "resume")
         given = {name: options[name] for name in names if options[name] is not None}
         if options["oracle"]:
             given["oracle"] = " ".join(options["oracle"])

@@ -48,14 +48,14 @@ class SearchRecord:
         self.state: Mapping[str, Any] | None = None
         self.said: list[str] = []
         self._objectives: tuple[Objective, ...] = ()
-        self._again: list[Run] = []
-        self._running: Run | None = None
+        self._again: dict[int, Run] = {}  # by number
+        self._running: dict[int, Run] = {}  # by number
         self._kept: dict[str, tuple[Signature, int]] = {}
         self._progress: dict[str, Any] = {}
         if spec.resume:
             self._resume(spec.resume)
         self.search: Search = self.earlier or self._created()
-        again = {run.id for run in self._again}
+        again = {run.id for run in self._again.values()}
         self.ended = [run for run in self.search.trials if run.id not in again]
 
     def _resume(self, ref: str) -> None:
@@ -66,7 +66,7 @@ class SearchRecord:
         self.spec = self.spec.going_on(found.options)
         self.state = self._searches.state(found.id)
         self.said += found.facts.get("said", [])
-        self._again = list(self._searches.unfinished(found.id))
+        self._again = {run.trial.number: run for run in self._searches.unfinished(found.id)}
         if found.source.partition("\n")[2] != self._cell.source.partition("\n")[2]:
             self.said.append(f"The cell has changed since {found.ref} began; its earlier trials were made with the former one.")
 
@@ -97,10 +97,12 @@ class SearchRecord:
 
     def begin_trial(self, proposal: Proposal, tuner: Tuner) -> Run:
         """Record that a trial begins, or that one that was cut short begins anew."""
-        if self._again:
-            self._running = self._searches.restart_trial(self._again.pop(0).id, this_process())
+        again = self._again.pop(proposal.number, None)
+        run: Run
+        if again is not None:
+            run = self._searches.restart_trial(again.id, this_process())
         else:
-            self._running = self._searches.begin_trial(
+            run = self._searches.begin_trial(
                 self.search.id,
                 values=proposal.values,
                 state=tuner.state,
@@ -111,12 +113,12 @@ class SearchRecord:
                 user=self.search.user,
                 process=this_process(),
             )
-        assert self._running is not None
-        return self._running
+        self._running[proposal.number] = run
+        return run
 
-    def end_trial(self, run: Run, outcome: TrialOutcome, tuner: Tuner) -> Run:
+    def end_trial(self, proposal: Proposal, outcome: TrialOutcome, tuner: Tuner) -> Run:
         """Record how a trial ended."""
-        assert run.trial is not None
+        run = self._running[proposal.number]
         ended: Run = self._searches.end_trial(
             run.id,
             status=outcome.status,
@@ -125,10 +127,10 @@ class SearchRecord:
             epochs=outcome.epochs,
             facts=outcome.facts,
             scores=outcome.scores,
-            values=outcome.values or run.trial.values,
+            values=outcome.values or proposal.values,
             state=tuner.state,
         )
-        self._running = None
+        del self._running[proposal.number]
         self.ended.append(ended)
         if outcome.best and outcome.signature is not None and outcome.num_params is not None:
             self._kept[ended.id] = outcome.signature, outcome.num_params
@@ -170,8 +172,8 @@ class SearchRecord:
         status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
         failure = Failure.of(error)
         try:
-            if self._running and self.spec.training.track:
-                self._session.store.runs.finish_run(self._running.id, status=RunStatus.INTERRUPTED, result=None)
+            for run in self._running.values() if self.spec.training.track else ():
+                self._session.store.runs.finish_run(run.id, status=RunStatus.INTERRUPTED, result=None)
             self._searches.finish_search(self.search.id, status=status, failure=failure, facts=self._progress)
         except StoreError as trouble:
             error.add_note(f"The search could not be marked {status}: {trouble}")

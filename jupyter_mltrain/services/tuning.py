@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from jupyter_mltrain.services.searches import frame_of
 from jupyter_mltrain.services.session import Session
 
 if TYPE_CHECKING:
-    from jupyter_mltrain.engine.tuning.tuner import Proposal, Tuner
+    from jupyter_mltrain.engine.tuning.tuner import Tuner
 
 
 def tune(session: Session, spec: SearchSpec, cell: Cell, *, on_event: OnSearchEvent, control: TrainControl) -> Search:
@@ -72,7 +71,16 @@ def _search(
     on_event(EngineStarting(name=record.search.name))
     from jupyter_mltrain.engine.tuning.tuner import Tuner
 
-    tuner = Tuner(spec, cell, interrupts=interrupts, earlier=record.earlier, state=record.state)
+    limits = _Limits(spec, control)
+    tuner = Tuner(
+        spec,
+        cell,
+        on_event=lambda number, event: on_event(TrialEvent(number=number, event=event)),
+        control=limits,
+        interrupts=interrupts,
+        earlier=record.earlier,
+        state=record.state,
+    )
     record.begin(tuner)
     on_event(
         SearchStarted(
@@ -86,47 +94,48 @@ def _search(
     )
     for text in record.said:
         on_event(Notice(text=text))
-    limits = _Limits(spec, control)
     with tuner:
-        for proposal in _proposals(tuner, limits):
-            run, is_best = _do_trial(record, tuner, proposal, on_event=on_event, control=limits)
-            if run.status is RunStatus.INTERRUPTED:
-                return RunStatus.INTERRUPTED
-            limits.ended(run, is_best=is_best)
+        is_interrupted = _do_trials(record, tuner, limits, on_event=on_event, interrupts=interrupts)
+    if is_interrupted:
+        return RunStatus.INTERRUPTED
     if limits.why:
         record.said.append(limits.why)
     return RunStatus.STOPPED if control.stop_requested else RunStatus.COMPLETED
 
 
-def _do_trial(
-    record: SearchRecord, tuner: Tuner, proposal: Proposal, *, on_event: OnSearchEvent, control: TrainControl
-) -> tuple[Run, bool]:
-    """Record, train, judge and record again; return the trial and whether it is the best so far."""
-    run = record.begin_trial(proposal, tuner)
-    assert run.trial is not None
-    number = run.trial.number
-    on_event(TrialStarted(number=number, values=proposal.values))
-    outcome = tuner.run(
-        proposal,
-        run.folder if record.is_tracked else None,
-        on_event=lambda event: on_event(TrialEvent(number=number, event=event)),
-        control=control,
-    )
+def _do_trials(record: SearchRecord, tuner: Tuner, limits: _Limits, *, on_event: OnSearchEvent, interrupts: Interrupts) -> bool:
+    """Train one trial after the other, or several side by side, until nothing is left; tell whether that was interrupted."""
+    is_interrupted = False
+    while True:
+        while tuner.is_room() and not (is_interrupted or interrupts.received or limits.are_reached()):
+            proposal = tuner.propose()
+            if proposal is None:
+                break
+            run = record.begin_trial(proposal, tuner)
+            on_event(TrialStarted(number=proposal.number, values=proposal.values))
+            tuner.start(proposal, run.folder if record.is_tracked else None)
+        if tuner.is_idle():
+            return is_interrupted or interrupts.received
+        run, is_best = _end_trial(record, tuner, on_event)
+        is_interrupted = is_interrupted or run.status is RunStatus.INTERRUPTED
+        if not is_interrupted:
+            limits.ended(run, is_best=is_best)
+        text = tuner.move()
+        if text:
+            record.said.append(text)
+            on_event(Notice(text=text))
+
+
+def _end_trial(record: SearchRecord, tuner: Tuner, on_event: OnSearchEvent) -> tuple[Run, bool]:
+    """Wait for a trial, judge and record it; return it and whether it is the best so far."""
+    proposal, outcome = tuner.next_ended()
     tuner.tell(proposal, outcome)
-    run = record.end_trial(run, outcome, tuner)
+    run = record.end_trial(proposal, outcome, tuner)
     is_best = best_of(record.ended, tuner.objectives) is run
     on_event(TrialEnded(run=run, best=is_best))
     if outcome.seconds_saved:
         on_event(FactsKnown(facts={"seconds_saved": tuner.seconds_saved}))
     return run, is_best
-
-
-def _proposals(tuner: Tuner, limits: _Limits) -> Iterator[Proposal]:
-    while not limits.are_reached():
-        proposal = tuner.propose()
-        if proposal is None:
-            return
-        yield proposal
 
 
 class _Limits(TrainControl):

@@ -40,12 +40,12 @@ model.fit(x, y, validation_split=0.25)
 """
 
 
-def live(home: Path) -> None:
+def live(home: Path, begin: str) -> None:
     """Begin the search, or go on with it: the whole life of a process."""
     shell = InteractiveShell.instance(colors="nocolor")
     shell.run_line_magic("load_ext", "jupyter_mltrain")
     shell.run_line_magic("config", f"MLTrain.home = {str(home)!r}")
-    line = RESUME if len(jupyter_mltrain.searches) else BEGIN
+    line = RESUME if len(jupyter_mltrain.searches) else begin
     for cell in (DATA, line + CELL):
         result = shell.run_cell(cell)
         result.raise_error()
@@ -58,11 +58,11 @@ def processes():
     return context
 
 
-def lives(processes: Any, home: Path, seconds: Iterable[float]) -> list[int]:
+def lives(processes: Any, home: Path, seconds: Iterable[float], begin: str = BEGIN) -> list[int]:
     """Return how each process ended, which is killed if it is still alive after its seconds; none follows one that was done."""
     ended = []
     for moment in seconds:
-        process = processes.Process(target=live, args=(home,))
+        process = processes.Process(target=live, args=(home, begin))
         process.start()
         process.join(moment)
         process.kill()
@@ -100,6 +100,22 @@ def test_twenty_kills_at_random_moments(notebook, processes, tmp_path):
     for one, other in zip(search.trials, whole.trials, strict=True):
         assert told(one) == told(other), f"seed {seed}"
     assert search.best.trial.number == whole.best.trial.number
+
+
+def test_kills_while_trials_run_side_by_side(notebook, processes, tmp_path):
+    begin = "%%tune killed --trials 12 --epochs 6 --seed 3 --oracle random --prune none"
+    assert lives(processes, tmp_path / "whole", [LONG], begin) == [0]
+    seed = random.SystemRandom().randrange(2**32)
+    moments = random.Random(seed)
+    ended = lives(processes, notebook.home, (moments.uniform(4, 9) for _ in range(4)), f"{begin} --parallel 2")
+    if ended[-1] == KILLED:
+        assert lives(processes, notebook.home, [LONG]) == [0], f"seed {seed}"
+    assert KILLED in ended
+    check_home(notebook)
+    search = jupyter_mltrain.searches["killed"]
+    notebook.run(f"%config MLTrain.home = {str(tmp_path / 'whole')!r}")
+    for one, other in zip(search.trials, jupyter_mltrain.searches["killed"].trials, strict=True):
+        assert told(one) == told(other), f"seed {seed}"
 
 
 def check_home(notebook) -> None:

@@ -316,6 +316,17 @@ class TestEnds:
         assert {len(trial.epochs) for trial in others} == {3}  # and no step of a fourth
         assert tiny["search"].facts["seconds_saved"] > 0
 
+    @pytest.mark.parametrize(("pause", "others"), [("0.0", RunStatus.COMPLETED), ("0.1", RunStatus.PRUNED)])
+    def test_they_are_only_where_that_saves_time(self, tiny, pause, others):
+        cell = (
+            'import time\nkind = hp.Choice("kind", [0, 1, 2])\n'
+            "m = net(4 + kind)\nm.optimizer.learning_rate = [0.1, 1e-6, 2e-6][kind]\n"
+            f"wait = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep({pause}))\n"
+            "m.fit(x, y, epochs=20, callbacks=[wait])"
+        )
+        tiny.run(tune("--oracle grid", cell))
+        assert [trial.status for trial in tiny["search"].trials] == [RunStatus.COMPLETED, others, others]
+
     @pytest.mark.parametrize(
         ("line", "message"),
         [

@@ -18,9 +18,6 @@ from jupyter_mltrain.domain.search import Objective, OracleKind
 from jupyter_mltrain.engine.tuning.hyperparameters import INTERNAL
 from jupyter_mltrain.engine.tuning.tpe import TPEOracle
 
-SLOT = "trial"
-"""The tuner id under which trials are asked for; one that was not ended is given out again."""
-
 
 class _BayesianOracle(oracles.BayesianOptimizationOracle):
     """Keras Tuner's, whose random numbers hang on the seed and the place in the search alone."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from time import perf_counter
+from typing import Any, Protocol
 
 import keras_tuner
 
@@ -30,8 +31,27 @@ from jupyter_mltrain.engine.job import Job
 from jupyter_mltrain.engine.trainer import train_once
 from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
 
-AsksToStop = Callable[[Mapping[str, float], tuple[float, ...], int], bool]
-"""Called after an epoch with its metrics, the first objective so far, and how many epochs there will be at most."""
+
+class Judge(Protocol):
+    """Who knows all trials of a search, asked by those that run."""
+
+    def falls_behind(
+        self, number: int, metrics: Mapping[str, float], values: tuple[float, ...], num_epochs: int, share_left: float
+    ) -> bool:
+        """Tell whether a trial is to stop.
+
+        Args:
+            number: of the trial, from 1.
+            metrics: of its last epoch.
+            values: of the first objective in its epochs so far.
+            num_epochs: how many there will be at most; 0 where its curve cannot be compared.
+            share_left: of the time of the whole trial, what the epochs that are left will take, 0 to 1.
+        """
+        ...
+
+    def keeps(self, metrics: Mapping[str, float]) -> bool:
+        """Tell whether the model of a trial with these metrics of its best epoch is worth its file."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,41 +85,52 @@ class TrialTask:
     """What a trial is to do.
 
     Attributes:
-        spec: of its training.
+        number: in its search, from 1.
+        folder: for TensorBoard's files and the model; None writes nothing.
         hyperparameters: values and what is known of the space.
         objectives: the first is the metric that decides which epoch is best.
         executions: trainings; their mean counts.
+        options: of the training spec, those that are the trial's own.
+        weights: a model's file whose weights the first `fit` begins with.
     """
 
-    spec: TrainSpec
+    number: int
+    folder: Path | None
     hyperparameters: keras_tuner.HyperParameters
     objectives: tuple[Objective, ...]
     executions: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
 
 
-def run(task: TrialTask, cell: Cell, job: Job, asks_to_stop: AsksToStop) -> TrialOutcome:
+def run(task: TrialTask, spec: TrainSpec, cell: Cell, job: Job, judge: Judge) -> TrialOutcome:
     """Train what a cell's body makes of the values; what it raises is the trial's failure.
 
     Args:
         task: what to do.
+        spec: of all trials' trainings.
         cell: the body; it runs over a copy of its namespace.
-        job: with what to do it; `control` is that of the whole search, and a pruned trial keeps no model.
-        asks_to_stop: whether the trial has fallen behind.
+        job: with what to do it; `control` is that of the whole search.
+        judge: asked after each epoch; a pruned trial keeps no model.
 
     Raises:
         OptionError, UnknownNameError: the line asks for what is not there.
     """
     hp = HyperParameters.of(task.hyperparameters.values, task.hyperparameters)
-    log = _Log(task, job.on_event, job.control, asks_to_stop)
-    keeps = job.keeps
+    log = _Log(task, job.on_event, job.control, judge)
+    spec = replace(spec, name=None, register=None, monitor=str(task.objectives[0]), **task.options)
     job = replace(
-        job, on_event=log.on_event, control=log.control, hp=hp, keeps=lambda metrics: not log.is_pruned and keeps(metrics)
+        job,
+        on_event=log.on_event,
+        control=log.control,
+        hp=hp,
+        keeps=lambda metrics: not log.is_pruned and judge.keeps(metrics),
     )
     outcomes: list[TrainingOutcome] = []
     try:
         for execution in range(task.executions):
             log.begin()
-            outcomes.append(train_once(_seeded(task.spec, execution), cell.copied(), job, devices.devices()))
+            outcomes.append(train_once(_seeded(spec, execution), cell.copied(), job, devices.devices()))
             log.ended(outcomes[-1].result)
             if log.control.stop_requested or job.interrupts.received:
                 break
@@ -132,17 +163,19 @@ class _Control(TrainControl):
 class _Log:
     """What a trial's training tells, kept for the record, and looked at after each epoch."""
 
-    def __init__(self, task: TrialTask, on_event: OnEvent, control: TrainControl, asks_to_stop: AsksToStop) -> None:
-        self._task, self._tell, self._asks_to_stop = task, on_event, asks_to_stop
+    def __init__(self, task: TrialTask, on_event: OnEvent, control: TrainControl, judge: Judge) -> None:
+        self._task, self._tell, self._judge = task, on_event, judge
         self.control = _Control(control)
         self.is_pruned = False
         self._facts: dict[str, Any] = {}
         self._epochs: list[Epoch] = []
         self._reached: list[float] = []  # the first objective, by execution
         self._planned = 0
+        self._began = perf_counter()
 
     def begin(self) -> None:
         self._epochs = []
+        self._began = perf_counter()
 
     def on_event(self, event: Event) -> None:
         if isinstance(event, EngineStarting | EngineChosen):
@@ -155,13 +188,22 @@ class _Log:
                 self._planned = event.first_epoch - 1 + event.num_epochs
             case EpochEnded():
                 self._epochs.append(event.epoch)
-                self._judge(event.epoch)
+                self._be_judged(event.epoch)
 
-    def _judge(self, epoch: Epoch) -> None:
+    def _be_judged(self, epoch: Epoch) -> None:
         metric = self._task.objectives[0].metric
         values = tuple(each.metrics[metric] for each in self._epochs if metric in each.metrics)
-        if values and self._asks_to_stop(epoch.metrics, values, self._planned if self._may_be_judged() else 0):
+        num_epochs = self._planned if self._may_be_judged() else 0
+        if values and self._judge.falls_behind(self._task.number, epoch.metrics, values, num_epochs, self._share_left()):
             self.is_pruned = self.control.stop_requested = True
+
+    def _share_left(self) -> float:
+        left = self._seconds_left()
+        return left / (perf_counter() - self._began + left)
+
+    def _seconds_left(self) -> float:
+        """Return what the epochs that are left will take; the first, which also traces, is no measure."""
+        return max(0, self._planned - len(self._epochs)) * statistics.median(epoch.seconds for epoch in self._epochs)
 
     def _may_be_judged(self) -> bool:
         """Whether curves can be compared: a rate that falls by a schedule makes them turn late, a second phase begins anew."""
@@ -182,7 +224,6 @@ class _Log:
         if len(self._reached) > 1:
             self._facts["executions"] = list(self._reached)
         result = trained.result if trained else None
-        left = max(0, self._planned - len(self._epochs)) if self.is_pruned else 0
         return TrialOutcome(
             status=status,
             values=hp.used,
@@ -195,7 +236,7 @@ class _Log:
             best=trained.best if trained else None,
             signature=trained.signature if trained else None,
             num_params=trained.num_params if trained else None,
-            seconds_saved=left * statistics.mean(epoch.seconds for epoch in self._epochs) if left else 0.0,
+            seconds_saved=self._seconds_left() if self.is_pruned else 0.0,
         )
 
     def _scores(self, trained: TrainingOutcome) -> dict[str, float]:

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import gc
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from jupyter_mltrain.domain.errors import OptionError
-from jupyter_mltrain.domain.events import OnEvent, TrainControl
+from jupyter_mltrain.domain.events import TrainControl
 from jupyter_mltrain.domain.run import Run, RunStatus
 from jupyter_mltrain.domain.search import COSTS, Objective, OracleKind, Prune, Search, SearchSpec
-from jupyter_mltrain.domain.spec import Cell, TrainSpec
+from jupyter_mltrain.domain.spec import Cell
 from jupyter_mltrain.engine import devices, environment, phase
 from jupyter_mltrain.engine.interrupts import Interrupts
-from jupyter_mltrain.engine.job import Job
-from jupyter_mltrain.engine.plans.sharing import Programs
-from jupyter_mltrain.engine.randomness import Seeds
 from jupyter_mltrain.engine.rehearsal import run_to_first_fit
-from jupyter_mltrain.engine.tuning import oracles, pruning, trial
+from jupyter_mltrain.engine.tuning import oracles, pruning
+from jupyter_mltrain.engine.tuning.here import OnTrialEvent, Supervision
 from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters, described
 from jupyter_mltrain.engine.tuning.importances import importances
+from jupyter_mltrain.engine.tuning.places import Places
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
 
 _DEFAULT_TRIALS = 30
+_WORTH_STOPPING = 0.25  # share of a trial's time that is left; what a whole trial tells the oracle is worth the rest
 _EXHAUSTIVE = (OracleKind.GRID, OracleKind.HYPERBAND)  # they end by themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What to try next; `oracle_trial` is the oracle's own object."""
+    """What to try next, as trial `number` of the search; `oracle_trial` is the oracle's own object."""
 
+    number: int
     values: Mapping[str, Any]
     oracle_trial: Any
 
@@ -40,11 +41,14 @@ class Proposal:
 class Tuner:
     """One search, of which a caller records each step.
 
-    Make it and enter it, then again and again: `propose`, `run`, `tell`, until `propose` returns None.
+    Make it and enter it, then `propose` and `start` trials while there `is_room`, wait for the `next_ended` and `tell` of it,
+    until nothing runs and `propose` returns None.
 
     Args:
         spec: what was asked for.
         cell: the body; it is run up to its first `fit` once, to see what it asks for.
+        on_event: told what happens in a trial, in this thread.
+        control: of the whole search.
         interrupts: entered by the caller.
         earlier: the search that goes on, with its trials.
         state: of its oracle.
@@ -66,6 +70,8 @@ class Tuner:
         spec: SearchSpec,
         cell: Cell,
         *,
+        on_event: OnTrialEvent,
+        control: TrainControl,
         interrupts: Interrupts,
         earlier: Search | None = None,
         state: Mapping[str, Any] | None = None,
@@ -90,9 +96,10 @@ class Tuner:
         self._oracle.update_space(space)
         self.prune = self._chosen_prune()
         self._pruner = pruning.made(self.prune, self.objectives[0])
-        self._programs = Programs()
-        self._seeds = Seeds()
-        self._folders: list[Path | None] = []
+        self._folders: dict[int, Path | None] = {}
+        self._running: dict[int, Proposal] = {}
+        supervision = Supervision(judge=self, on_event=on_event, control=control, interrupts=interrupts)
+        self._places = Places(spec, cell, supervision)
         self._best: float | None = None
         self.seconds_saved = 0.0
         self.facts: dict[str, Any] = {
@@ -112,16 +119,13 @@ class Tuner:
             self._restore(earlier, state)
 
     def __enter__(self) -> Tuner:
-        """Leave all objects that there are out of the collections after each trial, which take 0.2 s with them."""
-        gc.freeze()
-        self._seeds.__enter__()
+        """Make ready to train; see `Places`."""
+        self._places.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Let them be collected again."""
-        self._seeds.__exit__()
-        self._programs = Programs()
-        gc.unfreeze()
+    def __exit__(self, *exception: object) -> None:
+        """End whatever still runs."""
+        self._places.__exit__(*exception)
 
     def _rehearsed(self) -> HyperParameters:
         """Return what the cell asks for on the way to its first `fit`, and take note of that `fit`."""
@@ -165,10 +169,10 @@ class Tuner:
     def _restore(self, earlier: Search, state: Mapping[str, Any]) -> None:
         oracles.restore(self._oracle, state, earlier.trials)
         for run in earlier.trials:
-            self._folders.append(run.folder)
-            if run.status not in (RunStatus.COMPLETED, RunStatus.PRUNED) or run.trial is None:
-                continue
-            self._note(run.trial.number, run.trial.scores, tuple(_curve(run, self.objectives[0])), run.status)
+            assert run.trial is not None
+            self._folders[run.trial.number] = run.folder
+            if run.status in (RunStatus.COMPLETED, RunStatus.PRUNED):
+                self._note(run.trial.number, run.trial.scores, tuple(_curve(run, self.objectives[0])), run.status)
         self.seconds_saved = earlier.facts.get("seconds_saved", 0.0)
 
     @property
@@ -182,52 +186,78 @@ class Tuner:
         found = {"space": described(self._oracle.get_space()), "seconds_saved": self.seconds_saved}
         return found | {"importances": importances(self._oracle, self.objectives[0])}
 
+    def is_room(self) -> bool:
+        """Tell whether another trial may start beside those that run."""
+        return len(self._running) < self._places.width
+
+    def is_idle(self) -> bool:
+        """Tell whether no trial runs."""
+        return not self._running
+
     def propose(self) -> Proposal | None:
-        """Return what to try next, a trial that was not ended first; None where there is nothing more."""
-        asked = self._oracle.create_trial(oracles.SLOT)
+        """Return what to try next, a trial that was not ended first; None where there is nothing, or nothing yet."""
+        asked = self._begun_before() or self._oracle.create_trial(self._slot())
         if asked.status != "RUNNING":
             return None
-        return Proposal(values=dict(asked.hyperparameters.values), oracle_trial=asked)
+        return Proposal(number=self._number(asked), values=dict(asked.hyperparameters.values), oracle_trial=asked)
 
-    def run(self, proposal: Proposal, folder: Path | None, *, on_event: OnEvent, control: TrainControl) -> TrialOutcome:
-        """Train a proposal; see `trial.run`.
+    def _begun_before(self) -> Any:
+        waiting = [each for each in self._oracle.ongoing_trials.values() if self._number(each) not in self._running]
+        return min(waiting, key=self._number, default=None)
+
+    def _slot(self) -> str:
+        """Return a tuner id, as Keras Tuner calls it, that has no trial."""
+        return next(slot for slot in map("trial{}".format, count(1)) if slot not in self._oracle.ongoing_trials)
+
+    def _number(self, oracle_trial: Any) -> int:
+        number: int = self._oracle.start_order.index(oracle_trial.trial_id) + 1
+        return number
+
+    def start(self, proposal: Proposal, folder: Path | None) -> None:
+        """Begin to train a proposal.
 
         Args:
             proposal: of `propose`.
             folder: for TensorBoard's files and the model; None writes nothing.
-            on_event: told of the training, in this thread.
-            control: of the whole search.
         """
-        if len(self._folders) < len(self._oracle.start_order):
-            self._folders.append(folder)
-        asked = proposal.oracle_trial
-        number = self._oracle.start_order.index(asked.trial_id) + 1
-
-        def asks_to_stop(metrics: Mapping[str, float], values: tuple[float, ...], num_epochs: int) -> bool:
-            oracles.report(self._oracle, asked, metrics, len(values))
-            is_behind = bool(self._pruner and num_epochs and self._pruner.falls_behind(number, values, num_epochs))
-            return is_behind or asked.status == "STOPPED"
-
+        self._folders[proposal.number] = folder
         task = TrialTask(
-            spec=self._trial_spec(proposal.values),
-            hyperparameters=asked.hyperparameters,
+            number=proposal.number,
+            folder=folder,
+            hyperparameters=proposal.oracle_trial.hyperparameters,
             objectives=self.objectives,
             executions=self._spec.executions_per_trial,
-        )
-        job = Job(
-            folder=folder,
-            on_event=on_event,
-            control=control,
-            interrupts=self._interrupts,
-            keeps=self._keeps,
-            seeds=self._seeds.seed_all,
-            programs=self._programs,
+            options=_options(proposal.values),
             weights=self._weights(proposal.values),
         )
-        try:
-            return trial.run(task, self._cell, job, asks_to_stop)
-        finally:
-            gc.collect()  # a model is a cycle, and so are its graphs; see `__enter__`
+        self._places.start(task)
+        self._running[proposal.number] = proposal
+
+    def next_ended(self) -> tuple[Proposal, TrialOutcome]:
+        """Wait until one of the running trials has ended; return it and what came of it.
+
+        Raises:
+            OptionError, UnknownNameError: the line asks for what is not there.
+        """
+        number, outcome = self._places.next_ended()
+        return self._running.pop(number), outcome
+
+    def move(self) -> str:
+        """Let trials go on in several processes where that pays; return a sentence on it, empty where all stays."""
+        if self._running:
+            return ""
+        return self._places.move(None if self.num_trials is None else self.num_trials - len(self._oracle.start_order))
+
+    def falls_behind(
+        self, number: int, metrics: Mapping[str, float], values: tuple[float, ...], num_epochs: int, share_left: float
+    ) -> bool:
+        """Tell whether a running trial is to stop; see `trial.Judge`."""
+        asked = self._running[number].oracle_trial
+        oracles.report(self._oracle, asked, metrics, len(values))
+        # With a seed times may not decide: they are others the next time.
+        pays = self.prune is not Prune.AUTO or self._spec.training.seed is not None or share_left >= _WORTH_STOPPING
+        is_behind = bool(pays and self._pruner and num_epochs and self._pruner.falls_behind(number, values, num_epochs))
+        return is_behind or asked.status == "STOPPED"
 
     def tell(self, proposal: Proposal, outcome: TrialOutcome) -> None:
         """Tell the oracle what came of a trial; nothing where it was cut short, so that it is proposed again."""
@@ -243,11 +273,10 @@ class Tuner:
             scores=outcome.scores,
             num_epochs=len(outcome.epochs),
         )
-        number = self._oracle.start_order.index(asked.trial_id) + 1
         self.seconds_saved += outcome.seconds_saved
         first = self.objectives[0].metric
         values = tuple(epoch.metrics[first] for epoch in outcome.epochs if first in epoch.metrics)
-        self._note(number, outcome.scores, values, outcome.status)
+        self._note(proposal.number, outcome.scores, values, outcome.status)
 
     def _note(self, number: int, scores: Mapping[str, float], values: tuple[float, ...], status: RunStatus) -> None:
         first = self.objectives[0]
@@ -259,24 +288,25 @@ class Tuner:
     def _is_better(self, score: float) -> bool:
         return self._best is None or self.objectives[0].is_better(score, self._best)
 
-    def _keeps(self, metrics: Mapping[str, float]) -> bool:
-        """Whether a trial's model is worth its file: it may be the best, or only later shows what it is worth."""
+    def keeps(self, metrics: Mapping[str, float]) -> bool:
+        """Tell whether a trial's model is worth its file: it may be the best, or only later shows what it is worth."""
         if self._spec.oracle == OracleKind.HYPERBAND or self._spec.executions_per_trial > 1:
             return True
         score = metrics.get(self.objectives[0].metric)
         return score is not None and self._is_better(score)
 
-    def _trial_spec(self, values: Mapping[str, Any]) -> TrainSpec:
-        spec = replace(self._spec.training, name=None, register=None, monitor=str(self.objectives[0]))
-        if "tuner/epochs" in values:
-            spec = replace(spec, epochs=values["tuner/epochs"], initial_epoch=values["tuner/initial_epoch"])
-        return spec
-
     def _weights(self, values: Mapping[str, Any]) -> Path | None:
         """Return the model that Hyperband goes on from."""
         before = values.get("tuner/trial_id")
-        folder = self._folders[self._oracle.start_order.index(before)] if before else None
+        folder = self._folders[self._number(self._oracle.trials[before])] if before else None
         return next(folder.glob("last.*"), None) if folder else None
+
+
+def _options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the training that Hyperband sets."""
+    if "tuner/epochs" not in values:
+        return {}
+    return {"epochs": values["tuner/epochs"], "initial_epoch": values["tuner/initial_epoch"]}
 
 
 def _curve(run: Run, objective: Objective) -> list[float]:

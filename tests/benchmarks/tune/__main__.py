@@ -26,6 +26,7 @@ _PROBLEMS = ("tabular", "cnn", "text")
 _NONE = "\N{EN DASH}"
 _FEW, _MANY = 20, 200  # trials
 _NUM_WARM, _NUM_TRIVIAL = 5, 25
+_WIDTHS, _NUM_SIDE_BY_SIDE = (1, 2, 4), 24
 Logs = dict[str, "Log"]  # of one seed, by arm
 
 
@@ -37,17 +38,20 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="searches of each arm")
     parser.add_argument("--overhead", action="store_true", help="also measure what a trial costs that trains next to nothing")
     parser.add_argument("--memory", action="store_true", help=f"also measure the memory after {_FEW} and {_MANY} trials")
+    parser.add_argument("--side-by-side", action="store_true", help="also time trials in several processes")
     options = parser.parse_args()
     quieten()
     packages = ("tensorflow", "keras", "keras-tuner", "optuna")
     print(f"{os.cpu_count()} cores, {', '.join(f'{name} {version(name)}' for name in packages)}.")
-    for problem in options.problems:
+    for problem in options.problems if options.seeds else ():
         rounds = [_round(problem, seed, options.trials) for seed in range(options.seeds)]
         print(
             f"\n### {problem}: {options.trials} trials, seeds: {options.seeds}\n\n{_compared(rounds, options.trials)}", flush=True
         )
     if options.overhead:
         _print_overhead()
+    if options.side_by_side:
+        _print_side_by_side(options.problems)
     if options.memory:
         _print_memory()
 
@@ -124,6 +128,16 @@ def _print_overhead() -> None:
         ends = _searched("trivial", arm, 0, _NUM_TRIVIAL).seconds
         cost = 1000 * median(after - before for before, after in zip(ends[_NUM_WARM:], ends[_NUM_WARM + 1 :], strict=False))
         rows.append([arm, f"{cost:.0f}", f"{cost - float(rows[1][1]):.0f}" if len(rows) > 1 else _NONE])
+    print(_table(rows), flush=True)
+
+
+def _print_side_by_side(problems: Iterable[str]) -> None:
+    print(f"\n### Side by side: {_NUM_SIDE_BY_SIDE} trials drawn at random, none pruned\n")
+    rows = [["", *(f"--parallel {width}, s" for width in _WIDTHS), f"the last {_NUM_SIDE_BY_SIDE // 2}, s"]]
+    for problem in problems:
+        ends = [_searched(problem, f"--parallel {width}", 0, _NUM_SIDE_BY_SIDE).seconds for width in _WIDTHS]
+        later = ", ".join(f"{each[-1] - each[_NUM_SIDE_BY_SIDE // 2 - 1]:.1f}" for each in ends)
+        rows.append([problem, *(f"{each[-1]:.1f}" for each in ends), later])
     print(_table(rows), flush=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +17,7 @@ import psutil
 from jupyter_mltrain.api.training import Body
 from jupyter_mltrain.domain.events import SearchEvent, TrainControl, TrialEnded
 from jupyter_mltrain.domain.run import RunStatus
-from jupyter_mltrain.domain.search import Objective, OracleKind, SearchSpec
+from jupyter_mltrain.domain.search import Objective, OracleKind, Prune, SearchSpec
 from jupyter_mltrain.domain.spec import TrainSpec
 from jupyter_mltrain.engine.tuning import oracles
 from jupyter_mltrain.services.session import Session
@@ -83,7 +84,15 @@ def searched(problem: str, arm: str, seed: int, trials: int, seconds: float | No
 
 def _mltrain(task: Task) -> None:
     """Do what `%%tune` does, all but the view; only what chooses the values is seeded, as in the other arms."""
+    _tuned(task, OracleKind.TPE, trials=_ENDLESS)
 
+
+def _side_by_side(task: Task, *, width: int) -> None:
+    """Train the same trials whatever the width."""
+    _tuned(task, OracleKind.RANDOM, trials=task.trials, prune=Prune.NONE, parallel=width)
+
+
+def _tuned(task: Task, kind: OracleKind, *, trials: int, prune: Prune = Prune.AUTO, parallel: int = 1) -> None:
     control = TrainControl()
 
     def body(hp: Any) -> None:
@@ -97,8 +106,8 @@ def _mltrain(task: Task) -> None:
                 control.request_stop()
 
     objective = Objective.parse(task.problem.objective)
-    oracle = oracles.made(OracleKind.TPE, [objective], seed=task.seed, num_trials=task.trials, max_epochs=None)
-    spec = SearchSpec(training=TrainSpec(), trials=_ENDLESS, oracle=oracle, objectives=(objective,))
+    oracle = oracles.made(kind, [objective], seed=task.seed, num_trials=task.trials, max_epochs=None)
+    spec = SearchSpec(training=TrainSpec(), trials=trials, oracle=oracle, objectives=(objective,), prune=prune, parallel=parallel)
     session = Session(task.folder)
     tune(session, spec, Body(body), on_event=on_event, control=control)
     session.close()
@@ -193,4 +202,5 @@ _ARMS: dict[str, Callable[[Task], None]] = {
     "KT BayesianOptimization": _bayesian,
     "Optuna": _optuna,
     "no tuner": _bare,
+    **{f"--parallel {width}": partial(_side_by_side, width=width) for width in (1, 2, 4)},
 }

@@ -1,0 +1,121 @@
+"""Where a search's trials are trained: in this process, or side by side in several where that is faster."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from time import perf_counter, process_time
+
+import psutil
+
+from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.search import SearchSpec
+from jupyter_mltrain.domain.spec import AUTO, Cell
+from jupyter_mltrain.engine import sending
+from jupyter_mltrain.engine.devices import num_cores
+from jupyter_mltrain.engine.plans.memory import free_memory
+from jupyter_mltrain.engine.tuning.here import Here, Place, Supervision
+from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
+from jupyter_mltrain.engine.tuning.workers import Workers, cards
+
+_LEAST_TRIALS = 3  # before it can be told how long one takes; the first, which starts everything, is left out
+_SECONDS_TO_START = 4.0  # of a process: importing TensorFlow, and the first trial's programs once more
+_SHARE_OF_MEMORY = 0.5  # that processes may take of what is free
+
+
+class Places:
+    """A place that may change while nothing runs; see `here.Place`.
+
+    Args:
+        spec: of the search.
+        cell: the body.
+        supervision: of its trials.
+    """
+
+    def __init__(self, spec: SearchSpec, cell: Cell, supervision: Supervision) -> None:
+        self._spec, self._cell, self._supervision = spec, cell, supervision
+        self._place: Place
+        self._stack = ExitStack()
+        self._digest: str | None = None  # None where the trials stay in this process
+        self._num_timed, self._seconds, self._processor_seconds = -1, 0.0, 0.0
+
+    @property
+    def width(self) -> int:
+        """How many trials side by side."""
+        return self._place.width
+
+    def __enter__(self) -> Places:
+        """Make ready.
+
+        Raises:
+            OptionError: the cell is to be trained in processes of their own and cannot be sent there.
+        """
+        training, parallel = self._spec.training, self._spec.parallel
+        if parallel == AUTO and training.seed is None and training.strategy == "auto":
+            self._digest = sending.digest(training, self._cell)
+        self._go_on_in(1 if parallel == AUTO else parallel)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End whatever still runs."""
+        self._stack.close()
+
+    def _go_on_in(self, width: int) -> None:
+        about = self._spec.training, self._cell, self._supervision
+        with ExitStack() as stack:
+            place: Place = Here(*about) if width == 1 else Workers(width, *about)
+            stack.enter_context(place)
+            self._stack.close()
+            self._place, self._stack = place, stack.pop_all()
+
+    def start(self, task: TrialTask) -> None:
+        """Begin a trial."""
+        self._place.start(task)
+
+    def next_ended(self) -> tuple[int, TrialOutcome]:
+        """Wait until a trial has ended."""
+        started, processor_started = perf_counter(), process_time()
+        ended = self._place.next_ended()
+        self._num_timed += 1
+        if self._num_timed:
+            self._seconds += perf_counter() - started
+            self._processor_seconds += process_time() - processor_started
+        return ended
+
+    def move(self, num_left: int | None) -> str:
+        """Go on in several processes where that pays; nothing may be running.
+
+        Args:
+            num_left: trials that will follow; None where nobody knows.
+
+        Returns:
+            a sentence on it; empty where all stays.
+        """
+        if self._digest is None or self._num_timed + 1 < _LEAST_TRIALS:
+            return ""
+        width = self._width_that_pays(self._num_timed if num_left is None else num_left)
+        if width < 2:
+            return ""
+        before, self._digest = self._digest, None
+        if sending.digest(self._spec.training, self._cell) != before:  # what a trial leaves in the notebook would be lost
+            return ""
+        with suppress(OptionError, OSError):
+            self._go_on_in(width)
+            return f"The trials go on side by side in {width} processes; --parallel 1 keeps them in the kernel."
+        return ""
+
+    def _width_that_pays(self, num_left: int) -> int:
+        width = min(_most_side_by_side(self._processor_seconds / self._seconds), num_left)
+        seconds_left = self._seconds / self._num_timed * num_left
+        return width if width > 1 and seconds_left * (1 - 1 / width) > 2 * _SECONDS_TO_START else 1
+
+
+def _most_side_by_side(cores_each: float) -> int:
+    """Return how many trials the machine has room for.
+
+    Args:
+        cores_each: cores that a trial keeps busy.
+    """
+    if cards():
+        return len(cards())
+    room = free_memory() * _SHARE_OF_MEMORY / psutil.Process().memory_info().rss
+    return int(min(num_cores() / max(1.0, cores_each) + 0.5, room))
