@@ -49,7 +49,7 @@ class SearchWidget(LiveWidget):
 
 
 class RegistryWidget(LiveWidget):
-    """Draws `Registry`."""
+    """Draws `RegistryState`."""
 
     _esm = _joined("dom.js", "registry_view.js")
     _css = _joined("live.css", "registry_view.css")

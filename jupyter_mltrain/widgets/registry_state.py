@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from jupyter_mltrain.domain.alias import AliasMove
-from jupyter_mltrain.domain.errors import MLTrainError
+from jupyter_mltrain.domain.errors import MLTrainError, ModelFileError
 from jupyter_mltrain.domain.model import ModelVersion
 from jupyter_mltrain.services import aliases, registry, versions
 from jupyter_mltrain.services.session import Session
@@ -32,8 +32,8 @@ class RegistryState:
         """Return every model with its versions and the timelines of its aliases, all as texts; may be called in any thread."""
         try:
             found = [registry.versions_of(self._session, name) for name in registry.model_names(self._session)]
-            found.sort(key=lambda versions: versions[0].created_at, reverse=True)
-            models = [self._model(versions) for versions in found]
+            found.sort(key=lambda each: each[0].created_at, reverse=True)
+            models = [self._model(each) for each in found]
         except MLTrainError as error:
             return {"models": [], "said": _trouble(error), "num_commands": self._num_commands}
         return {"models": models, "said": self._said, "num_commands": self._num_commands}
@@ -69,7 +69,9 @@ class RegistryState:
                 call = f"models.archive({name!r}, {number}{because})"
             case {"cmd": "verify", "model": name, "version": number}:
                 (found,) = versions.verify(session, name, number)
-                text = found.trouble or f"{found.version.ref}: the file is as it was registered."
+                if found.trouble:
+                    raise ModelFileError(found.trouble)
+                text = f"{found.version.ref}: the file is as it was registered."
                 call = f"models.verify({name!r}, {number})"
             case {"cmd": "load", "model": name, "version": number}:
                 text, call = f"{name}@{number}: this line loads it.", f"load_model('{name}@{number}')"

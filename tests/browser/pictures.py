@@ -39,7 +39,7 @@ REGISTER = [
 ]
 PROMOTE = [
     '%models promote digits 1 champion --reason "the first that works"',
-    '%models promote digits 2 champion --reason "half the errors"',
+    '%models promote digits 2 champion --reason "a third of the errors"',
     '%models promote digits 3 champion --reason "a little better still"',
     '%models rollback digits champion --reason "twice as slow on the tablets"',
     '%models promote digits 3 staging --reason "to be made quicker"',

@@ -111,7 +111,9 @@ def test_archive_and_back(buttons: Buttons) -> None:
 def test_verify_tells_what_is_wrong(buttons: Buttons) -> None:
     assert buttons.press("verify", version=1)["text"] == "digits@1: the file is as it was registered."
     buttons.session.store.models.get("digits@1").path.write_bytes(b"weightz 1")
-    assert "received a changed or damaged file" in buttons.press("verify", version=1)["text"]
+    said = buttons.press("verify", version=1)
+    assert said["is_error"]
+    assert "received a changed or damaged file" in said["text"]
 
 
 def test_the_code_does_what_the_button_did_whatever_the_reason(
