@@ -26,8 +26,8 @@ def is_ours(said: Any) -> bool:
 class Registry:
     """A notebook whose second cell is `%models`."""
 
-    def __init__(self, open_notebook: Any, home: Path, *cells: str) -> None:
-        self.notebook = open_notebook(LOAD.format(home=home), "%models", *cells)
+    def __init__(self, open_notebook: Any, home: Path, *cells: str, kernel: str = "python3") -> None:
+        self.notebook = open_notebook(LOAD.format(home=home), "%models", *cells, kernel=kernel)
         self.errors: list[str] = []
         self.notebook.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.notebook.page.on("console", lambda said: self.errors.append(said.text) if is_ours(said) else None)
@@ -68,8 +68,8 @@ def registry(open_notebook: Any, home: Path) -> Any:
     """A function that opens the registry; afterwards the page must have reported no error."""
     opened: list[Registry] = []
 
-    def open_(*cells: str) -> Registry:
-        opened.append(Registry(open_notebook, home, *cells))
+    def open_(*cells: str, kernel: str = "python3") -> Registry:
+        opened.append(Registry(open_notebook, home, *cells, kernel=kernel))
         return opened[0]
 
     yield open_
@@ -115,8 +115,9 @@ def test_aliases_are_set_moved_and_rolled_back_by_mouse(registry: Any, expect: A
     assert seen.notebook.output(2).inner_text().strip() == "[1, 3, 1]"
 
 
-def test_archive_verify_and_load(registry: Any, expect: Any) -> None:
-    seen = registry()
+@pytest.mark.parametrize(("server", "kernel"), [("lab", "7.3.0"), ("notebook", None), ("lab", "6.29.5")], indirect=True)
+def test_archive_verify_and_load(registry: Any, expect: Any, kernel: str) -> None:
+    seen = registry(kernel=kernel)
     seen.choose("digits@2")
     seen.button("Archive", "digits@2").click()
     seen.fill(Reason="worse")
