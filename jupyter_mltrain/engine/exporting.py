@@ -10,6 +10,7 @@ from typing import Any
 from jupyter_mltrain.domain.errors import MissingExtraError, ModelFileError
 from jupyter_mltrain.domain.export import ExportFormat
 from jupyter_mltrain.domain.files import partial_path, settle
+from jupyter_mltrain.engine.quiet import without_log_lines
 from jupyter_mltrain.engine.randomness import untouched
 
 _KERAS_NAMES = {
@@ -39,7 +40,7 @@ def export(model: Any, target: Path, kind: ExportFormat) -> None:
     """
     partial = partial_path(target)
     try:
-        with untouched():
+        with untouched(), without_log_lines():  # TensorFlow's converter writes a dozen
             _write(model, partial, kind)
         if partial.is_dir():
             _settle_folder(partial, target)
