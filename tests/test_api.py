@@ -14,7 +14,14 @@ import pytest
 
 import jupyter_mltrain
 from jupyter_mltrain import MLTrainError, load_model, models, runs, train
-from jupyter_mltrain.domain.errors import DataError, MissingExtraError, ModelFileError, OptionError, UnknownNameError
+from jupyter_mltrain.domain.errors import (
+    ConflictError,
+    DataError,
+    MissingExtraError,
+    ModelFileError,
+    OptionError,
+    UnknownNameError,
+)
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.spec import TrainSpec
 
@@ -190,6 +197,35 @@ def test_models_are_found_and_load(three):
         np.testing.assert_array_equal(same.predict(X, verbose=0), first.predict(X, verbose=0))
     with pytest.raises(UnknownNameError, match="did you mean net"):
         load_model("nett")
+
+
+def test_aliases_move_and_are_told_from_python(three):
+    train(classifier(), data=(X, Y), register="net")
+    assert models.promote("net", 1, "champion", reason='"first" {x}').version == 1
+    assert models["net@champion"].ref == "net@1"
+    np.testing.assert_array_equal(load_model("net@champion").get_weights()[0], load_model("net@1").get_weights()[0])
+    assert models.promote("net", 2, "staging", seen=0).version == 2
+    assert models.promote("net", "staging", "champion", seen=1).before == 1
+    with pytest.raises(ConflictError, match="expected net@champion to stand for version 1 still, received version 2"):
+        models.promote("net", 1, "champion", seen=1)
+    assert models.rollback("net", "champion", reason="slow", seen=2).version == 1
+    assert [(each.version, each.reason) for each in models.history("net", "champion")] == [
+        (1, "slow"),
+        (2, ""),
+        (1, '"first" {x}'),
+    ]
+    assert [each.alias for each in models.history("net")] == ["champion"] * 3 + ["staging"]
+    with pytest.raises(OptionError, match="received net@2, which is staging"):
+        models.archive("net", 2)
+    assert models.rollback("net", "staging").version is None
+    assert models.archive("net", 2, reason="worse").archived.reason == "worse"
+    assert models["net"].ref == "net@1"
+    assert [(version.ref, version.aliases, version.archived is None) for version in models.versions("net")] == [
+        ("net@2", (), False),
+        ("net@1", ("champion",), True),
+    ]
+    assert models.archive("net", 2, undo=True).archived is None
+    assert models["net"].ref == "net@2"
 
 
 def test_the_model_of_a_run_that_registered_none(three):

@@ -49,6 +49,10 @@ class StoreError(MLTrainError):
     """The home cannot be read or written."""
 
 
+class ConflictError(MLTrainError):
+    """Somebody else has changed meanwhile what was to be changed."""
+
+
 class ModelFileError(MLTrainError):
     """A stored model is missing, damaged, or needs classes that are not at hand."""
 

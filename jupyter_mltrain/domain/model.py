@@ -31,8 +31,17 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Archival:
+    """Since when a version is out of use, who said so and why."""
+
+    at: datetime  # with time zone
+    user: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
-    """One registered model file.
+    """One registered model file; what it holds never changes, where its aliases are is as it was read.
 
     Attributes:
         version: counts from 1 under `name`, never reused.
@@ -40,6 +49,8 @@ class ModelVersion:
         sha256: of the file; `size` in bytes.
         run_id, run_ref: the run that made it.
         metrics: of the epoch whose weights it holds.
+        aliases: that stand for it, sorted.
+        archived: since when it is left out of lists and may get no alias; None for one that is in use.
     """
 
     name: str
@@ -54,8 +65,22 @@ class ModelVersion:
     run_ref: str
     user: str
     created_at: datetime  # with time zone
+    aliases: tuple[str, ...] = ()
+    archived: Archival | None = None
 
     @property
     def ref(self) -> str:
         """`digits@3`."""
         return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """Whether a version's file is what was registered.
+
+    Attributes:
+        trouble: what is wrong and what to do; empty if nothing is.
+    """
+
+    version: ModelVersion
+    trouble: str

@@ -59,7 +59,7 @@ class _QuietLoader(importlib.abc.Loader):
         spec = module.__spec__
         if spec is not None:
             spec.loader = module.__loader__ = self._loader
-        with _without_log_lines():
+        with without_log_lines():
             self._loader.exec_module(module)
             module.get_logger().setLevel(logging.WARNING)
             module.get_logger().addFilter(_is_no_retracing)
@@ -74,7 +74,7 @@ def _is_no_retracing(record: logging.LogRecord) -> bool:
 
 
 @contextmanager
-def _without_log_lines() -> Iterator[None]:
+def without_log_lines() -> Iterator[None]:
     """Hold back what is written to file descriptor 2; then pass on every line that is no TensorFlow log line."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:

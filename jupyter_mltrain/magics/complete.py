@@ -12,13 +12,15 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMa
 from IPython.core.magic import Magics
 
 from jupyter_mltrain.magics.options import flags, positionals, subcommands
-from jupyter_mltrain.services.registry import model_names
+from jupyter_mltrain.services.aliases import alias_names
+from jupyter_mltrain.services.registry import model_names, version_names
 from jupyter_mltrain.services.runs import metric_names, run_names
 from jupyter_mltrain.services.searches import search_names
 from jupyter_mltrain.services.session import Session
 
 _LINE = re.compile(r"\s*(?P<magic>%%?\w+)\s+(?P<rest>.*)")
 _BETWEEN_NAMES = re.compile(r"[,=:(\[{*/+]")  # in a list, in an expression, and before the value in --option=value
+_MODEL = re.compile(r"%models\s+\w+\s+([^\s@]+)\s")
 _DATA = re.compile(r"--data[\s=]+([^\W\d]\w*)")
 _METRICS = ("val_loss", "loss", "val_accuracy", "accuracy")
 _KNOWN = {
@@ -41,6 +43,8 @@ _KINDS = {
     "TRIAL": "trial",
     "name": "run",
     "MODEL": "model",
+    "VERSION": "version",
+    "ALIAS": "alias",
     "METRIC": "metric",
     "COLUMN": "column",
 }
@@ -114,6 +118,8 @@ class LineCompleter:
             "search": lambda: self._recorded(search_names, typed),
             "trial": lambda: ("best", *self._recorded(search_names, typed)),
             "model": lambda: self._recorded(model_names, typed),
+            "version": lambda: self._of_model(version_names, text),
+            "alias": lambda: self._of_model(alias_names, text),
             "metric": lambda: dict.fromkeys((*_METRICS, *self._recorded(metric_names))),
             "value": lambda: _KNOWN.get(action.dest, ()),
         }
@@ -121,6 +127,11 @@ class LineCompleter:
 
     def _recorded(self, names: Callable[..., Iterable[str]], *begun: str) -> Iterable[str]:
         return names(self._session, *begun) if self._session.home.exists() else ()
+
+    def _of_model(self, names: Callable[..., Iterable[str]], text: str) -> Iterable[str]:
+        """Return names of what belongs to the model that the line names first."""
+        model = _MODEL.search(text)
+        return self._recorded(names, model[1]) if model else ()
 
     def _variables(self) -> list[str]:
         hidden = self._shell.user_ns_hidden
@@ -162,10 +173,12 @@ def _open_option(parser: argparse.ArgumentParser, words: Sequence[str], token: s
 
 def _open_positional(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Action | None:
     """Return the argument without a name that may follow; they stand before the options."""
-    first = next(iter(positionals(parser)), None)
-    if first is None or any(word.startswith("-") for word in words):
+    known = positionals(parser)
+    if not known or any(word.startswith("-") for word in words):
         return None
-    return first if first.nargs == argparse.ONE_OR_MORE or not words else None
+    if len(words) < len(known):
+        return known[len(words)]
+    return known[-1] if known[-1].nargs == argparse.ONE_OR_MORE else None
 
 
 def _starting(typed: str, offer: Offer) -> list[SimpleCompletion]:

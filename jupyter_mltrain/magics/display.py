@@ -7,6 +7,8 @@ from typing import Any
 
 from IPython.display import display
 
+from jupyter_mltrain.domain.alias import AliasMove
+from jupyter_mltrain.domain.comparison import VersionComparison
 from jupyter_mltrain.domain.errors import MLTrainError
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.model import ModelVersion
@@ -25,6 +27,13 @@ def show_records(shell: Any, session: Session) -> None:
     """Let a run, an estimate or a model version that is the value of a cell look as the magics show it."""
     _register(shell, Estimate, _estimate_details, lambda estimate: f"<Estimate of {estimate.model}>")
     _register(shell, Run, _run_details, lambda run: f"<Run {run.ref} {run.status}>")
+    _register(
+        shell,
+        VersionComparison,
+        _version_differences,
+        lambda compared: f"<Comparison of {' and '.join(version.ref for version in compared.versions)}>",
+    )
+    _register(shell, AliasMove, _move_line, lambda move: f"<AliasMove {move.ref} {move.number}>")
     _register(shell, Search, _search_details, lambda search: f"<Search {search.ref} {search.status}>")
     _register(shell, ModelVersion, lambda version: _model_details(version, session), lambda version: f"<Model {version.ref}>")
 
@@ -57,12 +66,24 @@ def _run_details(run: Run) -> Any:
     return RunDetails(run)
 
 
+def _move_line(move: AliasMove) -> Any:
+    from jupyter_mltrain.widgets.aliases_view import move_line
+
+    return move_line(move)
+
+
+def _version_differences(comparison: VersionComparison) -> Any:
+    from jupyter_mltrain.widgets.versions_view import VersionDifferences
+
+    return VersionDifferences(comparison)
+
+
 def _model_details(version: ModelVersion, session: Session) -> Any:
+    from jupyter_mltrain.services.aliases import history
     from jupyter_mltrain.services.registry import versions_of
     from jupyter_mltrain.widgets.models_view import ModelDetails
 
     try:
-        versions = versions_of(session, version.name)
+        return ModelDetails(version, versions_of(session, version.name), history(session, version.name))
     except MLTrainError:  # a record outlives the home that it came from
-        versions = (version,)
-    return ModelDetails(version, versions)
+        return ModelDetails(version, (version,))

@@ -14,12 +14,12 @@ from jupyter_mltrain.services.session import Session
 
 
 def list_models(session: Session) -> tuple[ModelVersion, ...]:
-    """Return the newest version of every model, the newest first."""
+    """Return the newest version in use of every model, the newest first."""
     return session.store.models.list()
 
 
 def get_model(session: Session, ref: str) -> ModelVersion:
-    """Return the version `"digits@3"`, or the newest of `"digits"`.
+    """Return the version `"digits@3"`, or by an alias `"digits@champion"`, or the newest in use of `"digits"`.
 
     Raises:
         UnknownNameError: there is no such version; near misses are suggested.
@@ -37,11 +37,18 @@ def versions_of(session: Session, name: str) -> tuple[ModelVersion, ...]:
 
 
 def model_names(session: Session, begun: str = "") -> tuple[str, ...]:
-    """Return the names of models; the versions of one, `digits@3`, where `begun` is its name and an `@`."""
+    """Return the names of models; the versions and aliases of one, `digits@3`, where `begun` is its name and an `@`."""
     name, versioned, _ = begun.partition("@")
     if versioned and name in session.store.models.names():
-        return tuple(version.ref for version in session.store.models.list(name))
+        return tuple(f"{name}@{which}" for which in version_names(session, name))
     return session.store.models.names()
+
+
+def version_names(session: Session, name: str) -> tuple[str, ...]:
+    """Return what may stand behind the `@`: the numbers of the versions in use, then the aliases."""
+    in_use = [version for version in session.store.models.list(name) if version.archived is None]
+    aliases = sorted(alias for version in in_use for alias in version.aliases)
+    return (*(str(version.version) for version in in_use), *aliases)
 
 
 def load_version(session: Session, version: ModelVersion, custom_objects: Mapping[str, Any]) -> Any:

@@ -12,8 +12,8 @@ from jupyter_mltrain.domain.run import Failure, Run, RunStatus
 from jupyter_mltrain.domain.search import Objective, Search, SearchSpec, best_of
 from jupyter_mltrain.domain.spec import Cell
 from jupyter_mltrain.services.session import Session
-from jupyter_mltrain.services.training import user_name
 from jupyter_mltrain.services.untracked import UntrackedSearches
+from jupyter_mltrain.services.user import user_name
 from jupyter_mltrain.store.processes import this_process
 
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from jupyter_mltrain.services.hyperparameters import trial_values
 from jupyter_mltrain.services.recording import Recorder
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.untracked import untracked_run
+from jupyter_mltrain.services.user import user_name
 from jupyter_mltrain.store.processes import this_process
 
 if TYPE_CHECKING:
@@ -129,11 +128,3 @@ def _record_failure(session: Session, run: Run, error: BaseException, pending: S
         session.store.runs.finish_run(run.id, status=status, result=None, failure=Failure.of(error), epochs=pending)
     except StoreError as trouble:
         error.add_note(f"The run could not be marked {status}: {trouble}")
-
-
-def user_name() -> str:
-    """Return who trains, for the record."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"

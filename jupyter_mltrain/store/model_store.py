@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,18 +11,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
-from jupyter_mltrain.domain.errors import ModelFileError, OptionError, UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.errors import ModelFileError, OptionError
 from jupyter_mltrain.domain.files import partial_path, settle
-from jupyter_mltrain.domain.model import ModelVersion, Signature, TensorSpec
+from jupyter_mltrain.domain.model import Archival, ModelVersion, Signature, TensorSpec
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import check_name
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.database import Database, count_up, store_errors
+from jupyter_mltrain.store.model_refs import (
+    aliases,
+    aliases_of,
+    all_of,
+    check_model,
+    model_names,
+    newest_of_each,
+    unknown_model,
+    version_named,
+)
+from jupyter_mltrain.store.schema import archived_versions as archived
 from jupyter_mltrain.store.schema import model_versions as versions
 
-_REF = re.compile(r"(?P<name>.*)@(?P<version>[0-9]{1,9})")
 _CHUNK = 1 << 20
 
 
@@ -84,33 +93,64 @@ class ModelStore:
         """Return one version.
 
         Args:
-            ref: `"digits@3"`, or `"digits"` for the newest version.
+            ref: `"digits@3"`, `"digits@champion"` by an alias, or `"digits"` for the newest version that is not archived.
 
         Raises:
             UnknownNameError: there is no such version; near misses are suggested.
         """
         with self._database.read() as connection:
-            row = connection.execute(_matching(ref)).first()
-            if row is None:
-                raise _unknown(connection, ref)
-            return self._version(row)
+            row = version_named(connection, ref)
+            return self._version(row, aliases_of(connection, row.name))
 
     def list(self, name: str | None = None) -> tuple[ModelVersion, ...]:
-        """Return the newest version of every model, or all versions of the model `name`; the newest first.
+        """Return the newest version in use of every model, or all versions of the model `name`; the newest first.
 
         Raises:
             UnknownNameError: there is no model of that name; near misses are suggested.
         """
         with self._database.read() as connection:
-            found = connection.execute(_newest_of_each() if name is None else _all_of(name)).all()
+            found = connection.execute(newest_of_each() if name is None else all_of(name)).all()
             if name is not None and not found:
-                raise _unknown(connection, name)
-            return tuple(map(self._version, found))
+                raise unknown_model(connection, name)
+            standing = aliases(connection) if name is None else {name: aliases_of(connection, name)}
+            return tuple(self._version(row, standing.get(row.name, {})) for row in found)
 
     def names(self) -> tuple[str, ...]:
         """Return the name of every model, sorted."""
         with self._database.read() as connection:
-            return _names(connection)
+            return model_names(connection)
+
+    def archive(self, name: str, version: int, *, reason: str, user: str) -> ModelVersion:
+        """Leave a version out of lists and let it get no alias; its file stays, and it loads by its number.
+
+        Raises:
+            OptionError: an alias stands for it.
+            UnknownNameError: there is no such version; near misses are suggested.
+        """
+        with self._database.write() as connection:
+            check_model(connection, name, lock=True)
+            row = version_named(connection, f"{name}@{version}")
+            held = [alias for alias, number in aliases_of(connection, name).items() if number == version]
+            if held:
+                raise OptionError(
+                    f"expected a version that no alias stands for, received {name}@{version}, which is "
+                    f"{', '.join(held)}: move that first, with %models promote or rollback"
+                )
+            if row.archived_at is None:
+                record = {"name": name, "version": version, "archived_at": datetime.now(UTC), "user": user, "reason": reason}
+                connection.execute(insert(archived), record)
+        return self.get(f"{name}@{version}")
+
+    def unarchive(self, name: str, version: int) -> ModelVersion:
+        """Take a version into use again; one that is in use stays so.
+
+        Raises:
+            UnknownNameError: there is no such version; near misses are suggested.
+        """
+        with self._database.write() as connection:
+            version_named(connection, f"{name}@{version}")
+            connection.execute(delete(archived).where(archived.c.name == name, archived.c.version == version))
+        return self.get(f"{name}@{version}")
 
     def verify(self, version: ModelVersion) -> Path:
         """Return the file of a version after comparing its checksum.
@@ -131,7 +171,7 @@ class ModelStore:
             )
         return version.path
 
-    def _version(self, row: Row[Any]) -> ModelVersion:
+    def _version(self, row: Row[Any], standing: Mapping[str, int]) -> ModelVersion:
         return ModelVersion(
             name=row.name,
             version=row.version,
@@ -145,6 +185,8 @@ class ModelStore:
             run_ref=row.run_ref,
             user=row.user,
             created_at=row.created_at,
+            aliases=tuple(alias for alias, version in standing.items() if version == row.version),
+            archived=_archival(row),
         )
 
 
@@ -179,6 +221,12 @@ def _copy(file: Path, partial: Path) -> _Copy:
         return _Copy(path=partial, sha256=digest.hexdigest(), size=target.tell())
 
 
+def _archival(row: Row[Any]) -> Archival | None:
+    if row.archived_at is None:
+        return None
+    return Archival(at=row.archived_at, user=row.archived_by, reason=row.archived_because)
+
+
 def _suffix(file: Path) -> str:
     return ".weights.h5" if file.name.endswith(".weights.h5") else file.suffix
 
@@ -205,29 +253,3 @@ def _signature_from(row: Mapping[str, Any]) -> Signature:
         for side in ("inputs", "outputs")
     )
     return Signature(inputs=inputs, outputs=outputs)
-
-
-def _matching(ref: str) -> Select[Any]:
-    numbered = _REF.fullmatch(ref)
-    if numbered is None:
-        return _all_of(ref).limit(1)
-    return _all_of(numbered["name"]).where(versions.c.version == int(numbered["version"]))
-
-
-def _all_of(name: str) -> Select[Any]:
-    return select(versions).where(versions.c.name == name).order_by(versions.c.version.desc())
-
-
-def _newest_of_each() -> Select[Any]:
-    last = select(versions.c.name, func.max(versions.c.version).label("version")).group_by(versions.c.name).subquery()
-    same = and_(versions.c.name == last.c.name, versions.c.version == last.c.version)
-    return select(versions).join(last, same).order_by(versions.c.created_at.desc(), versions.c.name)
-
-
-def _names(connection: Connection) -> tuple[str, ...]:
-    return tuple(connection.execute(select(versions.c.name).distinct().order_by(versions.c.name)).scalars())
-
-
-def _unknown(connection: Connection, ref: str) -> UnknownNameError:
-    known = [f"{row.name}@{row.version}" for row in connection.execute(_all_of(ref.partition("@")[0]).limit(10))]
-    return UnknownNameError(f"no model named {ref[:120]!r}{did_you_mean(ref, known or _names(connection))}")

@@ -6,6 +6,9 @@ trial's scores, so that both can be searched with an index on every database, wh
 `searches` holds the record of a search; its trials are the runs that have its id and a number in it, `trial`. A trial's
 name is `digits#2/7`, its `number` 1. `search_id` of a run of its own is null, and stands in the indexes before the time, so
 that listing those runs passes over no trial.
+
+`alias_moves` is all that is known of aliases: the last move of an alias tells what it stands for, and no row is ever changed.
+The foreign key to the version is what keeps a version from being deleted under it.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -174,4 +179,29 @@ model_versions = Table(  # outlives the run that made it, hence no foreign key
     Column("user", FreeText, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("model_versions_by_run", "run_id"),
+)
+
+archived_versions = Table(
+    "archived_versions",
+    metadata,
+    Column("name", FreeText, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("archived_at", UtcDateTime, nullable=False),
+    Column("user", FreeText, nullable=False),
+    Column("reason", FreeText, nullable=False),
+    ForeignKeyConstraint(["name", "version"], ["model_versions.name", "model_versions.version"]),
+)
+
+alias_moves = Table(
+    "alias_moves",
+    metadata,
+    Column("model", FreeText, primary_key=True),
+    Column("alias", FreeText, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("version", Integer),  # null: the alias was taken away
+    Column("moved_at", UtcDateTime, nullable=False),
+    Column("user", FreeText, nullable=False),
+    Column("reason", FreeText, nullable=False),
+    Column("is_rollback", Boolean, nullable=False),
+    ForeignKeyConstraint(["model", "version"], ["model_versions.name", "model_versions.version"]),
 )

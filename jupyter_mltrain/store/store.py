@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.store import sqlite
+from jupyter_mltrain.store.alias_store import AliasStore
 from jupyter_mltrain.store.database import store_errors
 from jupyter_mltrain.store.findings import findings
 from jupyter_mltrain.store.migrate import upgrade
@@ -25,6 +26,7 @@ class Store:
         runs: its runs.
         searches: its searches.
         models: its registered models.
+        aliases: the movable names of their versions.
     """
 
     def __init__(self, home: Path) -> None:
@@ -40,6 +42,7 @@ class Store:
         self.runs = RunStore(self._database, self.home / "runs")
         self.searches = SearchStore(self._database, self.home / "runs")
         self.models = ModelStore(self._database, self.home / "models")
+        self.aliases = AliasStore(self._database)
         with suppress(StoreError):  # on a full disk, or one that may only be read, what there is can still be read
             self.runs.mark_died()
             self.searches.mark_died()

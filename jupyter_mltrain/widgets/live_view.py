@@ -49,7 +49,7 @@ class LiveView(Generic[EventT]):
 
     def __enter__(self) -> Self:
         """Show the view, if there is a kernel to show it."""
-        kernel = _running_kernel() if self._live else None
+        kernel = running_kernel() if self._live else None
         if kernel is not None:
             with ExitStack() as stack:
                 self._show(kernel, stack)
@@ -106,7 +106,7 @@ class LiveView(Generic[EventT]):
             self._widget.send(delta)
 
 
-def _running_kernel() -> Any:
+def running_kernel() -> Any:
     """Return the ipykernel that runs this code, or None; IPython is not imported for it."""
     ipython = sys.modules.get("IPython")
     return getattr(ipython.get_ipython(), "kernel", None) if ipython else None

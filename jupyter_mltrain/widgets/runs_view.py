@@ -63,8 +63,8 @@ class RunComparison(Page):
         first, *others = self.runs
         return [
             Section("Results", (_metrics(self.runs),), unfolded=True),
-            Section("What differs", (_differences(self.runs),), unfolded=True),
-            *(_source_difference(first, other) for other in others),
+            Section("What differs", (recorded_differences(self.runs),), unfolded=True),
+            *(source_difference(first, other) for other in others),
         ]
 
 
@@ -82,7 +82,7 @@ def _metrics(runs: Sequence[Run]) -> Table:
     return Table(("run", *(run.ref for run in runs)), rows, sortable=False)
 
 
-def _differences(runs: Sequence[Run]) -> View:
+def recorded_differences(runs: Sequence[Run]) -> View:
     """Return all that is recorded and not the same in every run."""
     recorded = [dict(_recorded(run)) for run in runs]
     names = dict.fromkeys(name for some in recorded for name in some)
@@ -104,7 +104,8 @@ def _recorded(run: Run) -> Iterator[tuple[str, str]]:
     return facts.flatten(groups)
 
 
-def _source_difference(first: Run, other: Run) -> View:
+def source_difference(first: Run, other: Run) -> View:
+    """Return how one cell differs from another."""
     sources = first.source.splitlines(), other.source.splitlines()
     lines = tuple(difflib.unified_diff(*sources, first.ref, other.ref, lineterm=""))
     difference = Difference(lines) if lines else Line("The cells are the same.")

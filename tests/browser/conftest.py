@@ -258,8 +258,9 @@ def kernel(request: pytest.FixtureRequest, server: Server) -> str:
             pytest.skip(f"ipykernel {version} cannot be installed here")
         specification.parent.mkdir(parents=True)
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        first = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
         specification.write_text(
-            json.dumps({"argv": command, "display_name": name, "language": "python", "env": {"PYTHONPATH": str(folder)}})
+            json.dumps({"argv": command, "display_name": name, "language": "python", "env": {"PYTHONPATH": first}})
         )
     return name
 

@@ -33,6 +33,17 @@ model.add(keras.layers.Dense(10, activation="softmax"))
 adam = keras.optimizers.Adam(hp.Float("lr", 1e-4, 1e-1, log=True))
 model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x_train, y_train, validation_data=(x_val, y_val), batch_size=32)"""
+REGISTER = [
+    TRAIN.replace("--epochs 40 --early-stop 3", f"--seed 1 --epochs {num_epochs}").replace("Conv2D(32", f"Conv2D({filters}")
+    for num_epochs, filters in ((3, 8), (10, 16), (20, 32))
+]
+PROMOTE = [
+    '%models promote digits 1 champion --reason "the first that works"',
+    '%models promote digits 2 champion --reason "a third of the errors"',
+    '%models promote digits 3 champion --reason "a little better still"',
+    '%models rollback digits champion --reason "twice as slow on the tablets"',
+    '%models promote digits 3 staging --reason "to be made quicker"',
+]
 NUM_POINTS = "(document.querySelector('.mlt-training')?.getAttribute('d').match(/[ML]/g) ?? []).length"
 THEMES = pytest.mark.parametrize("theme", ["Light", "Dark"])
 
@@ -65,9 +76,22 @@ def test_so_is_that_of_a_search(open_notebook: Any, theme: str) -> None:
     assert len(search) < 250_000
 
 
-def prepared(open_notebook: Any, theme: str, cell: str) -> Any:
-    """Return a notebook in which the cell has begun."""
-    notebook = open_notebook(SETUP, cell)
+@browser_of(1000, 1.25)
+@THEMES
+def test_so_is_that_of_the_registry(open_notebook: Any, theme: str, tmp_path: Path) -> None:
+    cells = [f'%config MLTrain.home = "{tmp_path}"', *REGISTER, *PROMOTE, "%models"]
+    notebook = prepared(open_notebook, theme, *cells)
+    notebook.wait()
+    for index in range(2, len(cells) + 1):
+        notebook.run(index, timeout=120)
+    notebook.output(len(cells)).locator(".mlt-registry").wait_for()
+    registry = notebook.cell(len(cells)).screenshot(path=PICTURES / f"registry-{theme.lower()}.png")
+    assert len(registry) < 200_000
+
+
+def prepared(open_notebook: Any, theme: str, *cells: str) -> Any:
+    """Return a notebook in which the first of the cells has begun."""
+    notebook = open_notebook(SETUP, *cells)
     notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
     notebook.command("application:toggle-left-area")
     notebook.page.add_style_tag(content=".jp-cell-toolbar { display: none !important }")

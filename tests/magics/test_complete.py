@@ -25,6 +25,8 @@ def types(notebook, text: str) -> set[str]:
         ("%runs ", ["%runs list", "%runs show", "%runs compare", "%runs rm"]),
         ("%runs c", ["%runs compare"]),
         ("%models l", ["%models list", "%models load"]),
+        ("%models pro", ["%models promote"]),
+        ("%models rollback --re", ["%models rollback --reason"]),
         ("%mltrain d", ["%mltrain doctor"]),
         ("%runs --st", ["%runs --status"]),
         ("%runs list --st", ["%runs list --status"]),
@@ -70,12 +72,24 @@ def test_what_is_offered_has_a_type(trained):
         ("%runs list --best val_a", ["%runs list --best val_accuracy"]),
         ("%models load ne", ["%models load net"]),
         ("%models load net@", ["%models load net@1"]),
+        ("%models promote ", ["%models promote net"]),
+        ("%models promote net ", ["%models promote net 1"]),
+        ("%models archive net ", ["%models archive net 1"]),
         ("%%train --register n", ["%%train --register net"]),
         ("%%train dig", ["%%train digits"]),
     ],
 )
 def test_names_that_are_recorded(trained, text, expected):
     assert offers(trained, text)[: len(expected)] == expected
+
+
+def test_aliases_once_there_are_some(trained):
+    trained.run("%models promote net 1 champion")
+    assert offers(trained, "%models load net@") == ["%models load net@1", "%models load net@champion"]
+    assert offers(trained, "%models promote net ch") == ["%models promote net champion"]
+    assert offers(trained, "%models promote net champion c") == ["%models promote net champion champion"]
+    assert offers(trained, "%models rollback net c") == ["%models rollback net champion"]
+    assert offers(trained, "%models history net c") == ["%models history net champion"]
 
 
 def test_variables_stand_for_data_and_columns_for_the_target(notebook):

@@ -128,7 +128,7 @@ def test_a_model_that_only_its_weights_could_be_saved_of_says_how_to_load_it(tin
 @pytest.mark.parametrize(
     ("line", "kind", "message"),
     [
-        ("lod net", OptionError, "expected command list, show, load, received 'lod': did you mean load?"),
+        ("lod net", OptionError, "received 'lod': did you mean load?"),
         ("load nett", UnknownNameError, "no model named 'nett': did you mean net?"),
         ("load net@7", UnknownNameError, "no model named 'net@7': did you mean net@1?"),
         ("show", OptionError, "expected MODEL for %models show, received none: %models? is the manual"),

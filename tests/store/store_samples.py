@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jupyter_mltrain.domain.alias import AliasMove
 from jupyter_mltrain.domain.model import ModelVersion, Signature, TensorSpec
 from jupyter_mltrain.domain.run import Epoch, Run, RunStatus, TrainingResult
 from jupyter_mltrain.domain.search import Search
@@ -142,3 +143,9 @@ def register_file(store: Store, run: Run, path: Path, name: str = "digits") -> M
     """A version made of a file."""
     metrics = {"val_loss": 0.25}
     return store.models.register(name, file=path, signature=SIGNATURE, num_params=650, metrics=metrics, run=run, user="ada")
+
+
+def move(store: Store, version: int, alias: str = "champion", *, model: str = "digits", reason: str = "") -> AliasMove:
+    """A move of an alias by somebody who has just looked where it is."""
+    seen = store.aliases.standing(model)[model].get(alias)
+    return store.aliases.move(model, alias, version, seen=seen, reason=reason, user="ada")

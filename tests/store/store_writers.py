@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import signal
 from collections.abc import Callable
@@ -12,9 +13,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from store_samples import begin, begin_trial, end_trial, register, register_file, train
+from store_samples import begin, begin_trial, end_trial, move, register, register_file, train
 
-from jupyter_mltrain.domain.errors import OptionError, StoreError
+from jupyter_mltrain.domain.errors import ConflictError, OptionError, StoreError
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.store import Store
@@ -104,6 +105,42 @@ def resume_when_told(home: Path, search_id: str, parent: Connection) -> None:
     except OptionError as error:
         parent.send(str(error))
     parent.recv()
+
+
+def move_seen_at_one(home: Path, versions: list[int]) -> tuple[int, str]:
+    """Move the alias, seen at version 1, to a version of this process's own; tell what came of it."""
+    version = versions[os.getpid() % len(versions)]
+    try:
+        Store(home).aliases.move("digits", "champion", version, seen=1, reason="", user=f"process {os.getpid()}")
+    except ConflictError as error:
+        return version, str(error)
+    return version, "moved"
+
+
+def move_until_done(home: Path, num_moves: int) -> int:
+    """Move the alias on to the next version so many times, looking again whenever somebody else was quicker."""
+    store, done = Store(home), 0
+    while done < num_moves:
+        seen = store.aliases.standing("digits")["digits"].get("champion")
+        try:
+            store.aliases.move("digits", "champion", (seen or 0) % 3 + 1, seen=seen, reason="", user=str(os.getpid()))
+        except ConflictError:
+            continue
+        done += 1
+    return done
+
+
+def archive_or_promote(home: Path, num_versions: int) -> None:
+    """Archive every version, or give it an alias of its own; what is done already stays."""
+    store = Store(home)
+    for version in range(1, num_versions + 1):
+        try:
+            if os.getpid() % 2:
+                store.models.archive("digits", version, reason="", user="ada")
+            else:
+                move(store, version, f"v{version}")
+        except (ConflictError, OptionError):
+            pass
 
 
 def register_from(home: Path, run_id: str, file: Path) -> None:

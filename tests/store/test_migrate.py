@@ -99,6 +99,36 @@ def test_a_home_of_every_past_schema_opens_with_its_searches(home: Path, schema:
     assert (again.ref, again.process) == ("digits#1/2", this_process())
 
 
+@pytest.mark.parametrize("schema", sorted(SCHEMAS.glob("*.sql")), ids=lambda path: path.stem)
+def test_versions_of_every_past_schema_can_get_aliases(home: Path, schema: Path) -> None:
+    make_database(home, schema.read_text())
+    store = Store(home)
+    seen = store.aliases.standing("digits")["digits"].get("live")
+    assert (seen, store.models.get("digits@1").archived) == (None, None)
+    store.aliases.move("digits", "live", 1, seen=None, reason="", user="ada")
+    assert store.models.get("digits@live").ref == "digits@1"
+
+
+@pytest.mark.parametrize(
+    "schema", [path for path in sorted(SCHEMAS.glob("*.sql")) if path.stem >= "0003"], ids=lambda path: path.stem
+)
+def test_a_home_of_every_past_schema_opens_with_its_aliases(home: Path, schema: Path) -> None:
+    make_database(home, schema.read_text())
+    store = Store(home)
+    assert store.aliases.standing() == {"digits": {"champion": 1, "staging": 2}}
+    moves = store.aliases.history("digits", "champion")
+    assert [(each.version, each.user, each.reason, each.is_rollback) for each in moves] == [
+        (1, "ada", "first", False),
+        (2, "bob", "fewer errors", False),
+        (1, "ada", "it was slow", True),
+    ]
+    archived, *used = [version.archived for version in store.models.list("digits")]
+    assert used == [None, None]
+    assert archived is not None
+    assert (archived.user, archived.reason) == ("ada", "a mistake")
+    assert store.models.get("digits").ref == "digits@2"
+
+
 def test_a_newer_schema_is_refused_and_left_as_it_is(home: Path) -> None:
     path = make_database(home, "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('0999')")
     before = path.read_bytes()

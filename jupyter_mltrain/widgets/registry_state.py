@@ -1,0 +1,121 @@
+"""What the live registry shows, as JSON, and what its buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+from jupyter_mltrain.domain.alias import AliasMove
+from jupyter_mltrain.domain.errors import MLTrainError, ModelFileError
+from jupyter_mltrain.domain.model import ModelVersion
+from jupyter_mltrain.services import aliases, registry, versions
+from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.widgets import theme
+from jupyter_mltrain.widgets.aliases_view import how, move_line
+
+
+class RegistryState:
+    """The registry as it is whenever it is asked for, and what came of the last command.
+
+    Args:
+        session: where the models are registered.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._said: dict[str, Any] = {"text": "", "code": "", "is_error": False}
+        self._num_commands = 0
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return every model with its versions and the timelines of its aliases, all as texts; may be called in any thread."""
+        try:
+            found = [registry.versions_of(self._session, name) for name in registry.model_names(self._session)]
+            found.sort(key=lambda each: each[0].created_at, reverse=True)
+            models = [self._model(each) for each in found]
+        except MLTrainError as error:
+            return {"models": [], "said": _trouble(error), "num_commands": self._num_commands}
+        return {"models": models, "said": self._said, "num_commands": self._num_commands}
+
+    def do(self, command: Mapping[str, Any]) -> None:
+        """Do what a button asks for: `promote`, `rollback`, `archive`, `verify`, `load`; anything else only looks again."""
+        self._num_commands += 1
+        try:
+            text, call = self._done(command)
+        except MLTrainError as error:
+            self._said = _trouble(error)
+        else:
+            code = f"import jupyter_mltrain\n{call}" if call else ""
+            self._said = {"text": theme.visible(text), "code": code, "is_error": False}
+
+    def _done(self, command: Mapping[str, Any]) -> tuple[str, str]:
+        """Return what was done in words and the line of Python that does the same."""
+        session, reason = self._session, command.get("reason", "")
+        because = f", reason={reason!r}" if reason else ""
+        text = call = ""
+        match command:
+            case {"cmd": "promote", "model": name, "version": number, "alias": alias, "seen": seen}:
+                text = move_line(aliases.promote(session, name, number, alias, reason=reason, seen=seen)).text()
+                call = f"models.promote({name!r}, {number}, {alias!r}{because})"
+            case {"cmd": "rollback", "model": name, "alias": alias, "seen": seen}:
+                text = move_line(aliases.rollback(session, name, alias, reason=reason, seen=seen)).text()
+                call = f"models.rollback({name!r}, {alias!r}{because})"
+            case {"cmd": "archive", "model": name, "version": number, "undo": True}:
+                text = f"{aliases.unarchive(session, name, number).ref}: in use again."
+                call = f"models.archive({name!r}, {number}, undo=True)"
+            case {"cmd": "archive", "model": name, "version": number}:
+                text = f"{aliases.archive(session, name, number, reason=reason).ref}: archived; it still loads by its number."
+                call = f"models.archive({name!r}, {number}{because})"
+            case {"cmd": "verify", "model": name, "version": number}:
+                (found,) = versions.verify(session, name, number)
+                if found.trouble:
+                    raise ModelFileError(found.trouble)
+                text = f"{found.version.ref}: the file is as it was registered."
+                call = f"models.verify({name!r}, {number})"
+            case {"cmd": "load", "model": name, "version": number}:
+                text, call = f"{name}@{number}: this line loads it.", f"load_model('{name}@{number}')"
+        return text, f"jupyter_mltrain.{call}" if call else ""
+
+    def _model(self, found: Sequence[ModelVersion]) -> dict[str, Any]:
+        moves = aliases.history(self._session, found[0].name)
+        return {
+            "name": found[0].name,
+            "versions": [_version(version) for version in found],
+            "aliases": [_alias(alias, list(group)) for alias, group in groupby(moves, lambda move: move.alias)],
+        }
+
+
+def _trouble(error: MLTrainError) -> dict[str, Any]:
+    return {"text": theme.visible(f"{type(error).__name__}: {error}"), "code": "", "is_error": True}
+
+
+def _version(version: ModelVersion) -> dict[str, Any]:
+    metrics = ", ".join(f"{name} {theme.number(value)}" for name, value in version.metrics.items())
+    return {
+        "version": version.version,
+        "aliases": version.aliases,
+        "archived": version.archived is not None,
+        "metrics": theme.one_line(metrics, 300),
+        "run": theme.visible(version.run_ref),
+        "created": theme.moment(version.created_at),
+        "parameters": theme.count(version.num_params),
+        "size": theme.size(version.size),
+    }
+
+
+def _alias(alias: str, moves: Sequence[AliasMove]) -> dict[str, Any]:
+    """Return an alias with its moves, the newest first."""
+    return {"alias": alias, "version": moves[0].version, "moves": [_move(move) for move in moves]}
+
+
+def _move(move: AliasMove) -> dict[str, Any]:
+    return {
+        "version": move.version,
+        "from": theme.moment(move.moved_at),
+        "until": "now" if move.until is None else theme.moment(move.until),
+        "seconds": ((move.until or datetime.now(UTC)) - move.moved_at).total_seconds(),
+        "user": theme.one_line(move.user, 100),
+        "how": how(move),
+        "reason": theme.visible(move.reason),
+    }

@@ -1,0 +1,60 @@
+"""Versions of models and moves of aliases as the store gives them, to be shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jupyter_mltrain.domain.alias import AliasMove
+from jupyter_mltrain.domain.model import ModelVersion, Signature, TensorSpec
+from jupyter_mltrain.domain.run import Process
+from jupyter_mltrain.services.session import Session
+
+VERSION = ModelVersion(
+    name="digits",
+    version=3,
+    path=Path("home") / "models" / "digits" / "3.keras",
+    sha256="9f86d081884c7d659a2feaa0c55ad015",
+    size=156_000,
+    signature=Signature(
+        inputs=(TensorSpec(name="image", shape=(None, 8, 8), dtype="float32"),),
+        outputs=(TensorSpec(name="digit", shape=(None, 10), dtype="float32"), TensorSpec(name="<b>", shape=(1,), dtype="bool")),
+    ),
+    num_params=12810,
+    metrics={"loss": 0.0123, "val_loss": 0.0812},
+    run_id="01jzabc00003",
+    run_ref="digits#3",
+    user="ada",
+    created_at=datetime(2026, 3, 1, 14, 5, 9, tzinfo=UTC),
+)
+
+
+def make_move(**changes: Any) -> AliasMove:
+    """Return the first move of `digits@champion`, to version 3."""
+    move = {
+        "model": "digits",
+        "alias": "champion",
+        "number": 1,
+        "version": 3,
+        "before": None,
+        "moved_at": datetime(2026, 3, 1, 14, 5, 9, tzinfo=UTC),
+        "until": None,
+        "user": "ada",
+        "reason": "fewer errors",
+        "is_rollback": False,
+    }
+    return AliasMove(**(move | changes))
+
+
+def make_registry(home: Path, num_versions: int = 3, name: str = "digits") -> Session:
+    """Return a session in whose registry a model has versions with these files: `b"weights 1"`, …"""
+    session = Session(str(home))
+    made = {"name": name, "source": "", "options": {}, "tags": {}, "note": "", "facts": {}, "user": "ada"}
+    run = session.store.runs.create_run(process=Process(host="lovelace", pid=4711, started=0.0), **made)
+    file = run.folder / "best.keras"
+    for number in range(1, num_versions + 1):
+        file.write_bytes(f"weights {number}".encode())
+        given = {"signature": VERSION.signature, "num_params": 650, "metrics": {"val_loss": 1 / number}, "user": "ada"}
+        session.store.models.register(name, file=file, run=run, **given)
+    return session
