@@ -51,6 +51,8 @@ def train(
     data_memory: float = 0.25,
     hp: str | None = None,
     dry_run: bool = False,
+    checkpoint_every: str | None = None,
+    resume: str | None = None,
     register: str | None = None,
     tags: Mapping[str, str] | None = None,
     note: str = "",
@@ -96,6 +98,9 @@ def train(
         data_memory: share of the device's free memory that data may take as tensors, 0 to 1; larger data stream.
         hp: take the hyperparameters of a trial: `best`, a search, or `SEARCH/TRIAL`.
         dry_run: train and record nothing; return what the first `fit` would need.
+        checkpoint_every: `1 epoch`, `500 steps`, `10 min`, `never`: when to keep what `resume` needs; else as often as is cheap.
+        resume: a run that was cut short, to go on with from its newest checkpoint; `last` is the newest. It keeps the options
+            that it began with; objects have to be given again.
         register: put the best model under a new version of this name.
         tags: labels of the run.
         note: a remark for the record.
@@ -108,17 +113,17 @@ def train(
         MLTrainError: what was asked cannot be done; the run is recorded as failed.
         Exception: whatever the function raises, unchanged; the run is recorded as failed.
     """
-    options = {option: value for option, value in locals().items() if option != "body"}
+    options = {option: value for option, value in locals().items() if option not in ("body", "resume")}
     from jupyter_mltrain.services.estimating import estimate
     from jupyter_mltrain.services.training import train as train_cell
     from jupyter_mltrain.widgets.train_view import TrainView
 
     spec, cell = train_spec(options), Body(body)
-    if spec.dry_run:
+    if spec.dry_run and not resume:
         with opened() as session:
             return estimate(session, spec, cell)
-    with opened() as session, TrainView(spec.name or "run") as view:
-        return train_cell(session, spec, cell, on_event=view.on_event, control=view.control)[0]
+    with opened() as session, TrainView(resume or spec.name or "run") as view:
+        return train_cell(session, spec, cell, on_event=view.on_event, control=view.control, resume=resume)[0]
 
 
 class Body:

@@ -11,7 +11,7 @@ from jupyter_mltrain.domain.errors import OptionError, did_you_mean
 from jupyter_mltrain.domain.search import Objective, OracleKind, Prune, Search, SearchSpec
 from jupyter_mltrain.domain.spec import AUTO, Auto, chosen
 
-_NOT_TUNED = ("body", "dry_run")
+_NOT_TUNED = ("body", "dry_run", "checkpoint_every", "resume")
 
 
 def tune(

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar
 
+from jupyter_mltrain.domain.checkpoints import CheckpointEvery
 from jupyter_mltrain.domain.errors import OptionError
 
 _STRATEGY = re.compile(r"auto|cpu|gpu(:\d+)?|mirrored")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DATA = ("data", "validation_data", "sample_weight")
+_MAY_CHANGE = ("epochs", "checkpoint_every")  # when a run goes on
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 Auto = Literal["auto"]
@@ -48,6 +50,10 @@ class LearningRateSchedule(StrEnum):
     EXPONENTIAL = "exponential"  # to a hundredth, by the same factor every step
 
 
+def _flag(name: str) -> str:
+    return {"learning_rate": "--lr", "validation_data": "--val"}.get(name, "--" + name.replace("_", "-"))
+
+
 def chosen(option: str, choices: type[_Choice], value: str) -> _Choice:
     """Return the member of `choices` that `value` names; raise `OptionError` if none does."""
     try:
@@ -73,7 +79,8 @@ class TrainSpec:
     Data expressions (`data`, `validation_data`, `sample_weight`, `class_weight`, `callbacks`, `metrics`) are Python
     source that is evaluated in the notebook's namespace, or the objects themselves when called from Python. `data_memory` is
     the share of the device's free memory that data may take as tensors; `dry_run` asks for an estimate in place of the run;
-    `hp` names the trial whose hyperparameters are taken: `best`, a search, or `SEARCH/TRIAL`.
+    `hp` names the trial whose hyperparameters are taken: `best`, a search, or `SEARCH/TRIAL`; `checkpoint_every` is what
+    `CheckpointEvery.parse` takes, None for as often as is cheap.
     """
 
     name: str | None = None
@@ -114,6 +121,7 @@ class TrainSpec:
     data_memory: float = 0.25
     dry_run: bool = False
     hp: str | None = None
+    checkpoint_every: str | None = None
     # tracking
     register: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -132,6 +140,8 @@ class TrainSpec:
             raise OptionError(
                 f"expected --strategy auto, cpu, gpu, gpu:N or mirrored, received {self.strategy!r}: %devices lists what there is"
             )
+        if self.checkpoint_every is not None:
+            CheckpointEvery.parse(self.checkpoint_every)
         self._check_auto()
         self._check_at_least(1, "epochs", "batch_size", "steps_per_epoch", "validation_steps", "early_stop")
         self._check_at_least(0, "initial_epoch", "seed", "weight_decay", "momentum", "l2")
@@ -201,6 +211,28 @@ class TrainSpec:
             "metrics": tuple,
         }
         return replace(self, **{name: kinds[name](value) if name in kinds else value for name, value in options.items()})
+
+    def going_on(self, options: Mapping[str, Any]) -> TrainSpec:
+        """Return this spec with the options of the run that it goes on with.
+
+        Args:
+            options: as `given` returned them; what was an object is named there only, and has to be given again.
+
+        Raises:
+            OptionError: it gives an option that cannot change on the way another value, or an object is missing.
+        """
+        given = self.given()
+        for name, value in given.items():
+            before = options.get(name)
+            if name not in _MAY_CHANGE and value != (tuple(before) if isinstance(before, list) else before):
+                raise OptionError(
+                    f"expected {_flag(name)} as the run began, {before or 'not given'}, received {value}: leave it out, or leave "
+                    "--resume out for a new run"
+                )
+        for name, value in options.items():
+            if str(value).startswith("<") and name not in given:
+                raise OptionError(f"expected {_flag(name)} again to go on with the run, received none: it was given as an object")
+        return self.completed({name: value for name, value in options.items() if name not in given})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

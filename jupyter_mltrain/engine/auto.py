@@ -9,6 +9,7 @@ import keras
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.events import FactsKnown
 from jupyter_mltrain.domain.spec import AUTO, TrainSpec
+from jupyter_mltrain.engine.checkpoints.checkpoint import Checkpoint
 from jupyter_mltrain.engine.data import described
 from jupyter_mltrain.engine.plans import copying
 from jupyter_mltrain.engine.plans.batch_sizes import BatchSizes, measure_batch_sizes
@@ -32,12 +33,13 @@ class Auto:
         self._settled: list[tuple[Any, int | None]] = []  # optimizers, and the batch size that was found with each
         self._range_tests: list[dict[str, Any]] = []
 
-    def settle(self, model: Any, merged: dict[str, Any]) -> list[str]:
+    def settle(self, model: Any, merged: dict[str, Any], start: Checkpoint | None = None) -> list[str]:
         """Find a batch size, put it into the arguments of a `fit`, then find a rate and set it.
 
         Args:
             model: compiled.
             merged: the arguments; `batch_size` may be changed.
+            start: what the `fit` goes on from; it knows what was found.
 
         Returns:
             what was chosen and what was not, one sentence each.
@@ -47,6 +49,8 @@ class Auto:
         """
         if not (self._size_is_asked or self._rate_is_asked):
             return []
+        if start:
+            self._settled.append((model.optimizer, start.batch_size))
         self._check(model, merged)
         for optimizer, batch_size in self._settled:
             if optimizer is model.optimizer:

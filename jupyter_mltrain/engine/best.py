@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from jupyter_mltrain.domain.errors import UnknownNameError, did_you_mean
 from jupyter_mltrain.domain.run import lower_is_better
@@ -68,6 +69,21 @@ class BestEpoch(keras.callbacks.EarlyStopping):
             return False
         self.best_number, self.best_metrics = number, dict(logs)
         return True
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what decides how the watch goes on; weights that the model has now are left out."""
+        names = ("monitor", "_chosen", "best", "best_epoch", "wait", "stopped_epoch", "best_number", "best_metrics")
+        if self.best is None or self.best_weights is None:
+            return {}
+        is_now = all(map(np.array_equal, self.best_weights, self.model.get_weights()))
+        return {**{name: getattr(self, name) for name in names}, "best_weights": None if is_now else self.best_weights}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` returned, with the model as it was then."""
+        if state:
+            self._watch(state["monitor"])
+            self.__dict__.update(state)
+            self.best_weights = self.best_weights or self.model.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Do nothing: `see` is called instead, with the epoch's number in the run."""

@@ -15,9 +15,14 @@ _SECONDS_BETWEEN_FLUSHES = 1.0
 class Board:
     """Writes `train/` and `validation/` under a folder: scalar `epoch_<metric>` at step = epoch, from 0."""
 
-    def __init__(self, folder: Path) -> None:
-        """Take the folder; nothing is written before the first epoch."""
-        self._folder = folder
+    def __init__(self, folder: Path, num_before: int = 0) -> None:
+        """Take the folder; nothing is written before the first epoch.
+
+        Args:
+            folder: of the event files.
+            num_before: epochs of a run that goes on; what the files have of later ones counts no more.
+        """
+        self._folder, self._num_before = folder, num_before
         self._writers: dict[str, Any] = {}
         self._flushed = 0.0
 
@@ -49,7 +54,12 @@ class Board:
 
     def _writer(self, part: str) -> Any:
         import tensorflow as tf
+        from tensorboard.compat.proto import event_pb2
 
         if part not in self._writers:
-            self._writers[part] = tf.summary.create_file_writer(str(self._folder / part))
+            writer = self._writers[part] = tf.summary.create_file_writer(str(self._folder / part))
+            # The second of these in the files of a part, and each after it, makes TensorBoard forget the steps from its own on.
+            begun = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+            event = event_pb2.Event(step=self._num_before, session_log=begun).SerializeToString()
+            tf.raw_ops.ImportEvent(writer=writer._resource, event=event)  # noqa: SLF001
         return self._writers[part]

@@ -13,6 +13,8 @@ from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.engine.randomness import seed_all
 
 if TYPE_CHECKING:
+    from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
+    from jupyter_mltrain.engine.checkpoints.keeper import Keeper
     from jupyter_mltrain.engine.plans.sharing import Programs
     from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
 
@@ -31,6 +33,8 @@ class Job:
         seeds: seeds all random generators as the spec asks.
         programs: where the programs of models that are made alike are kept.
         weights: a model's file whose weights the first `fit` begins with.
+        keeper: of checkpoints; None where none are taken.
+        resumption: where a run goes on; None for one that begins.
     """
 
     folder: Path | None
@@ -42,3 +46,5 @@ class Job:
     seeds: Callable[[TrainSpec], int | None] = seed_all
     programs: Programs | None = None
     weights: Path | None = None
+    keeper: Keeper | None = None
+    resumption: Resumption | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,8 @@ from jupyter_mltrain.domain.errors import DataError, DeviceError, OptionError
 from jupyter_mltrain.domain.events import FactsKnown
 from jupyter_mltrain.domain.spec import AUTO, Cell, Plan, TrainSpec
 from jupyter_mltrain.engine import compiling, data, mirrored
+from jupyter_mltrain.engine.checkpoints.checkpointing import Checkpointing
+from jupyter_mltrain.engine.checkpoints.keras_loop import begun_after
 from jupyter_mltrain.engine.plans import fitting
 from jupyter_mltrain.engine.plans import selection as selecting
 from jupyter_mltrain.engine.plans.sharing import Programs
@@ -99,6 +101,7 @@ def run(
     state: RunState,
     say: Callable[[str], None],
     programs: Programs | None = None,
+    checkpointing: Checkpointing | None = None,
 ) -> Any:
     """Train; return what Keras's `fit` returns.
 
@@ -111,6 +114,7 @@ def run(
         state: of the run.
         say: told in a sentence why a plan cannot be what was asked for.
         programs: where those of models that are made alike are kept.
+        checkpointing: takes checkpoints, and puts back the one that a `fit` goes on from.
 
     Raises:
         DeviceError: the model was built for other devices.
@@ -118,19 +122,28 @@ def run(
         DivergedError: at the end of an epoch.
     """
     state.phase += 1
-    callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], EpochWatch(state)]
     selection = replace(select(model, merged, spec, scope), programs=programs)
     if selection.reason:
         say(selection.reason)
+    start = checkpointing.start if checkpointing else None
+    going_on: AbstractContextManager[None] = nullcontext()
+    if start:
+        done = start.is_end or start.is_over
+        going_on = begun_after(0 if done else start.epoch - merged.get("initial_epoch", 0))
+        merged = {**merged, "initial_epoch": merged.get("epochs", 1) if done else start.epoch}
+    callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], EpochWatch(state)]
+    if checkpointing:  # a phase that is done calls nobody else
+        callbacks = [*(callbacks if not (start and start.is_end) else []), checkpointing.history, checkpointing]
     with place_of(model, merged["x"], spec, scope):
         if selection.plan is Plan.KERAS:
             state.plan, state.plan_reason = Plan.KERAS, ""
-            return fit(model, **{**merged, "callbacks": callbacks, "verbose": 0})
+            with going_on:
+                return fit(model, **{**merged, "callbacks": callbacks, "verbose": 0})
         if state.order_seed is None:
             state.order_seed = random.getrandbits(31) if state.seed is None else state.seed
             state.on_event(FactsKnown(facts={"order": f"PCG64([{state.order_seed}, phase, epoch])"}))
         place = fitting.Place(seed=state.order_seed, phase=state.phase, num_before=len(state.epochs))
-        return fitting.fit(model, {**merged, "callbacks": callbacks}, selection, place, state)
+        return fitting.fit(model, {**merged, "callbacks": callbacks}, selection, place, state, checkpointing=checkpointing)
 
 
 def select(model: Any, merged: dict[str, Any], spec: TrainSpec, scope: Scope) -> selecting.Selection:

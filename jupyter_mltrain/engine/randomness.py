@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -136,3 +136,37 @@ def _keras_untouched() -> Iterator[None]:
             set_global_attribute(name, value)
         if generator is not None:
             generator.state.assign(state)
+
+
+def states() -> dict[str, Any]:
+    """Return the states of all random generators that Python code may draw from: Python's, NumPy's, TensorFlow's and Keras's."""
+    import numpy as np
+    from keras.src.backend.common.global_state import get_global_attribute
+    from tensorflow.python.eager.context import context
+
+    generator = get_global_attribute("global_seed_generator")
+    drawing = vars(context()).get("_rng")
+    return {
+        "keras": None if generator is None else generator.state.value.numpy(),
+        "tensorflow": drawing and drawing.getstate(),
+        "numpy": np.random.get_state(),
+        "python": random.getstate(),
+    }
+
+
+def set_states(before: Mapping[str, Any]) -> None:
+    """Let all random generators go on from where `states` found them."""
+    import numpy as np
+    from keras.src.backend.common.global_state import set_global_attribute
+    from keras.src.random.seed_generator import global_seed_generator
+    from tensorflow.python.eager.context import context
+
+    if before["keras"] is None:
+        set_global_attribute("global_seed_generator", None)
+    else:
+        global_seed_generator().state.assign(before["keras"])
+    drawing = vars(context()).get("_rng")
+    if drawing is not None and before["tensorflow"] is not None:
+        drawing.setstate(before["tensorflow"])
+    np.random.set_state(before["numpy"])
+    random.setstate(before["python"])

@@ -15,12 +15,14 @@ from jupyter_mltrain.domain.run import TrainingOutcome
 from jupyter_mltrain.domain.spec import Cell, Precision, TrainSpec
 from jupyter_mltrain.engine import devices, environment, strategy
 from jupyter_mltrain.engine.best import BestEpoch
+from jupyter_mltrain.engine.checkpoints.keeper import Keeper
 from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.engine.job import Job
 from jupyter_mltrain.engine.training import Training
 from jupyter_mltrain.engine.watch import RunState
 
 if TYPE_CHECKING:
+    from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
     from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
 
 
@@ -33,6 +35,7 @@ def train(
     control: TrainControl,
     interrupts: Interrupts,
     values: Mapping[str, Any] | None = None,
+    resumption: Resumption | None = None,
 ) -> TrainingOutcome:
     """Run a cell's body with its `fit` calls done by the engine, or train the model that it builds.
 
@@ -44,6 +47,7 @@ def train(
         control: asked between two steps whether to end.
         interrupts: entered by the caller.
         values: of hyperparameters, for a body that asks for some; the others have their defaults.
+        resumption: where a run goes on; None for one that begins.
 
     Raises:
         MLTrainError: what was asked cannot be done.
@@ -51,8 +55,17 @@ def train(
     """
     found = devices.devices()
     on_event(FactsKnown(facts={"environment": environment.facts(found), "deterministic": spec.deterministic}))
-    hp = hyperparameters(cell, values)
-    job = Job(folder=folder, on_event=on_event, control=control, interrupts=interrupts, hp=hp)
+    hp = hyperparameters(cell, resumption.target.hp if resumption else values)
+    keeper = Keeper(folder, spec.checkpoint_every) if folder else None
+    job = Job(
+        folder=folder,
+        on_event=on_event,
+        control=control,
+        interrupts=interrupts,
+        hp=hp,
+        keeper=keeper,
+        resumption=resumption,
+    )
     outcome = train_once(spec, cell, job, found)
     if hp is None:
         return outcome

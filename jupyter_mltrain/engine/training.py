@@ -19,6 +19,7 @@ from jupyter_mltrain.engine import phase, room
 from jupyter_mltrain.engine.auto import Auto
 from jupyter_mltrain.engine.board import Board
 from jupyter_mltrain.engine.capture import captured
+from jupyter_mltrain.engine.checkpoints.run import RunCheckpoints
 from jupyter_mltrain.engine.facts import hyperparams, model_facts, model_name, num_params
 from jupyter_mltrain.engine.fingerprint import fingerprints
 from jupyter_mltrain.engine.gradients import recording_goes_on
@@ -41,7 +42,8 @@ class Training:
         self._spec, self._cell, self._scope, self._state, self._job = spec, cell, scope, state, job
         self._interrupts, self._on_event = state.interrupts, state.on_event
         self._saver = Saver(job.folder) if job.folder else None
-        self._board = Board(job.folder / "tensorboard") if job.folder else None
+        num_before = len(job.resumption.target.epochs) if job.resumption else 0
+        self._board = Board(job.folder / "tensorboard", num_before) if job.folder else None
         state.on_event = self._tell
         if self._saver:
             state.on_best = self._saver.on_best
@@ -55,6 +57,7 @@ class Training:
         self._auto = Auto(spec, scope, state)
         self._started: float | None = None
         self._ended = 0.0
+        self._checkpoints = RunCheckpoints(job, state, say=self._say, on_event=self._on_event)
 
     def _tell(self, event: Event) -> None:
         if self._board and isinstance(event, EpochEnded):
@@ -64,6 +67,7 @@ class Training:
     def run_body(self) -> CellOutcome:
         """Run the body under the scope; train what it built if it trained nothing."""
         outcome = CellOutcome()
+        self._checkpoints.begin()
         with captured(self.fit, self.own_fit), self._scope, room.guarded(self._scope.devices):
             try:
                 with self._interrupts.immediate(), recording_goes_on():
@@ -112,16 +116,23 @@ class Training:
             merged, overridden = phase.arguments(self._spec, self._cell, model, given)
             for text in overridden + phase.prepare(model, merged, self._spec):
                 self._say(text)
-            said = self._auto.settle(model, merged)
+            start = self._checkpoints.start()
+            said = self._auto.settle(model, merged, start)
             for text in said + room.check(model, merged, plan=self._spec.plan, devices=self._scope.devices):
                 self._say(text)
             self._model = model
             if self._job.weights and self._state.phase == 0:
                 model.load_weights(self._job.weights)
-            self._before_fit(model, merged)
+            data = self._before_fit(model, merged)
             num_before = len(self._state.epochs)
+            if start:
+                self._last_weights = start.last_weights
+                self._checkpoints.go_on(start, data)
+            checkpointing = self._checkpoints.of_phase(
+                merged, data, start, seconds=lambda: perf_counter() - (self._started or 0.0)
+            )
             try:
-                return phase.run(
+                history = phase.run(
                     original,
                     model,
                     merged,
@@ -130,10 +141,14 @@ class Training:
                     state=self._state,
                     say=self._say,
                     programs=self._job.programs,
+                    checkpointing=checkpointing,
                 )
             finally:
                 self._ended = perf_counter()
-                self._after_fit(model, len(self._state.epochs) - num_before)
+                self._after_fit(model, len(self._state.epochs) - num_before, restores=not (start and start.is_end))
+            if checkpointing and not (start and start.is_end):
+                checkpointing.end(self._last_weights)
+            return history
 
     def own_fit(self, call: Callable[[], Any], model: Any) -> Any:
         """Do one call of a `fit` that the user's class overrides; if Keras's is not used in it, keep what it returns."""
@@ -162,24 +177,27 @@ class Training:
             self._said.append(text)
             self._on_event(Notice(text=text))
 
-    def _before_fit(self, model: Any, merged: dict[str, Any]) -> None:
+    def _before_fit(self, model: Any, merged: dict[str, Any]) -> dict[str, Any]:
         if self._started is None:
-            self._started = perf_counter()
+            self._started = perf_counter() - self._checkpoints.seconds_before
         self._planned_epochs += phase.num_epochs(merged)
         self._hyperparams = hyperparams(model, merged, self._planned_epochs)
-        self._data |= fingerprints(merged)
+        data = fingerprints(merged)
+        self._data |= data
         self._on_event(FactsKnown(facts={"said": self._said, "hyperparams": self._hyperparams, "data": self._data}))
+        return data
 
-    def _after_fit(self, model: Any, num_epochs: int) -> None:
+    def _after_fit(self, model: Any, num_epochs: int, *, restores: bool = True) -> None:
         self._phases.append({"model": model_name(model), "epochs": num_epochs})
         self._on_event(FactsKnown(facts={"model": model_facts(model), "phases": self._phases}))
         best = self._state.best
-        if best.restores and best.best_weights is not None:
+        if restores and best.restores and best.best_weights is not None:
             self._last_weights = model.get_weights()
             model.set_weights(best.best_weights)
 
     def rescue(self) -> None:
         """Keep what a training that failed has brought so far."""
+        self._checkpoints.close()
         if self._board:
             self._board.close(self._hyperparams, RunStatus.FAILED)
         best = self._state.best
@@ -198,6 +216,7 @@ class Training:
             # use, a minute at most, when it is freed: a wake-up of its tuning thread can get lost. So now, while it is young.
             gc.collect()
         best, last = self._write_models()
+        self._checkpoints.close()
         if self._board:
             self._board.close(self._hyperparams, status)
         is_shown = outcome.value is not None and not isinstance(outcome.value, keras.Model | keras.callbacks.History)

@@ -40,6 +40,8 @@ class RunState:
     phase: int = 0
     epochs: list[Epoch] = field(default_factory=list)
     on_best: Callable[[Any], None] | None = None
+    is_cut_short: bool = False  # somebody asked for the end in the middle of an epoch
+    is_over: bool = False  # a callback asked for the end of the phase
 
     def on_plan(self, runner: Runner) -> None:
         """Take note of how the steps of an epoch were done."""
@@ -102,7 +104,7 @@ class StepWatch(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._state.poll():
-            self.model.stop_training = True
+            self.model.stop_training = self._state.is_cut_short = True
         now = perf_counter()
         self._has_traced = self._has_traced or batch > 0  # the first call of a training traces and says nothing of its speed
         if self._mark is None and self._has_traced:
@@ -116,7 +118,7 @@ class StepWatch(keras.callbacks.Callback):
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
         if self._state.poll():
-            self.model.stop_training = self.model.stop_evaluating = self._cut_short = True
+            self.model.stop_training = self.model.stop_evaluating = self._cut_short = self._state.is_cut_short = True
         if perf_counter() >= self._due:
             self._tell(batch)
 
@@ -195,6 +197,7 @@ class EpochWatch(keras.callbacks.Callback):
         if best and state.on_best:
             state.on_best(self.model)
         state.on_event(EpochEnded(epoch=ended, best=best))
+        state.is_over = bool(self.model.stop_training)
         if state.ending:  # now, and not after a part of the next epoch
             self.model.stop_training = True
         if not state.allow_nan:

@@ -14,7 +14,7 @@ from IPython.core.magic import Magics
 from jupyter_mltrain.magics.options import flags, positionals, subcommands
 from jupyter_mltrain.services.aliases import alias_names
 from jupyter_mltrain.services.registry import model_names, version_names
-from jupyter_mltrain.services.runs import metric_names, run_names
+from jupyter_mltrain.services.runs import metric_names, resumable_names, run_names
 from jupyter_mltrain.services.searches import search_names
 from jupyter_mltrain.services.session import Session
 
@@ -31,6 +31,7 @@ _KNOWN = {
     "batch_size": ("auto",),
     "parallel": ("auto",),
     "learning_rate": ("auto",),
+    "checkpoint_every": ("never",),
     "oracle": ("tpe", "random", "grid", "bayesian", "hyperband"),
 }
 
@@ -39,6 +40,7 @@ _KINDS = {
     "variable": "variable",
     "model": "variable",
     "RUN": "run",
+    "RUN|last": "resumable",
     "SEARCH": "search",
     "TRIAL": "trial",
     "name": "run",
@@ -115,6 +117,7 @@ class LineCompleter:
             "variable": self._variables,
             "column": lambda: self._columns(text),
             "run": lambda: (*self._recorded(run_names, typed), *self._recorded(search_names, typed)),
+            "resumable": lambda: ("last", *self._recorded(resumable_names)),
             "search": lambda: self._recorded(search_names, typed),
             "trial": lambda: ("best", *self._recorded(search_names, typed)),
             "model": lambda: self._recorded(model_names, typed),

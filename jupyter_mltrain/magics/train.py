@@ -36,6 +36,17 @@ class TrainMagics(SessionMagics):
         default=None,
         help="run the cell up to its first fit, and show what that would need in place of doing it",
     )
+    @argument(
+        "--checkpoint-every",
+        nargs="+",
+        metavar="WHEN",
+        help="1 epoch, 500 steps, 10 min, never: when to keep what --resume needs; as often as is cheap if nothing says",
+    )
+    @argument(
+        "--resume",
+        metavar="RUN|last",
+        help="go on with a run that was cut short, from its newest checkpoint",
+    )
     @argument("--as", dest="variable", metavar="NAME", help="variable for the run, else run; for the estimate, else estimate")
     def train(self, line: str, cell: str) -> None:
         """Train what the cell below fits or builds, show it live, and record it.
@@ -48,18 +59,23 @@ class TrainMagics(SessionMagics):
             %%train --data x_train, y_train --validation-split 0.2 --lr 0.01
             keras.Sequential([keras.layers.Dense(64, "relu"), keras.layers.Dense(10, "softmax")])
 
+            %%train --resume last
+
         Every fit of a Keras model in the cell is done by the engine; options win over its arguments. A cell that calls no
         fit is trained on --data: the value of its last line, else the one model that it assigns, else --model. The cell
         runs once, in the notebook's namespace; afterwards `run` holds what came of it. With --dry-run the cell runs up to
         its first fit, nothing is trained or recorded, and `estimate` holds what the training would need.
+
+        A run that was stopped or interrupted, that failed, or whose process was killed goes on with --resume, put on the same
+        cell: with the options that it began with, as the same run, after the last step that was kept.
         """
         with self._parsed(self.train, line) as options:
-            spec = train_spec(vars(options), self._settings)
+            spec = train_spec(vars(options), self._settings, with_defaults=options.resume is None)
             body = NotebookCell(self.shell, "%%train", line, cell)
-            if spec.dry_run:
+            if spec.dry_run and not options.resume:
                 self.shell.user_ns[options.variable or "estimate"] = self._estimate(spec, body)
             else:
-                self.shell.user_ns[options.variable or "run"] = self._train(spec, body)
+                self.shell.user_ns[options.variable or "run"] = self._train(spec, body, options.resume)
 
     def _estimate(self, spec: TrainSpec, cell: NotebookCell) -> Estimate:
         from jupyter_mltrain.services.estimating import estimate
@@ -69,7 +85,7 @@ class TrainMagics(SessionMagics):
         show(EstimateView(estimated))
         return estimated
 
-    def _train(self, spec: TrainSpec, cell: NotebookCell) -> Run:
+    def _train(self, spec: TrainSpec, cell: NotebookCell, resume: str | None) -> Run:
         from jupyter_mltrain.services.training import train
         from jupyter_mltrain.widgets.curves import CurvesPicture
         from jupyter_mltrain.widgets.rate_picture import RatePicture
@@ -78,7 +94,7 @@ class TrainMagics(SessionMagics):
 
         notices: list[str] = []
         range_tests: list[Any] = []
-        with TrainView(spec.name or "run", live=self._settings.live) as view:
+        with TrainView(resume or spec.name or "run", live=self._settings.live) as view:
 
             def on_event(event: Event) -> None:
                 if isinstance(event, Notice):
@@ -87,7 +103,7 @@ class TrainMagics(SessionMagics):
                     range_tests[:] = event.facts.get("lr_range", range_tests)
                 view.on_event(event)
 
-            run, value = train(self.session, spec, cell, on_event=on_event, control=view.control)
+            run, value = train(self.session, spec, cell, on_event=on_event, control=view.control, resume=resume)
         if value is not None:
             self.shell.displayhook(value)
         show(RunResult(run, notices=tuple(notices)))

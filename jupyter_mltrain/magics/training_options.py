@@ -79,14 +79,19 @@ def training_options(magic: Callable[..., None]) -> Callable[..., None]:
     return magic
 
 
-def train_spec(options: Mapping[str, Any], settings: MLTrain) -> TrainSpec:
+def train_spec(options: Mapping[str, Any], settings: MLTrain, *, with_defaults: bool = True) -> TrainSpec:
     """Return what a line asks for, over the defaults of the settings and of the project.
+
+    Args:
+        options: of the line; None where one is not given.
+        settings: of the notebook.
+        with_defaults: False where a run goes on with the options that it began with.
 
     Raises:
         OptionError: an option or a default does not exist or has a value that it cannot have.
     """
     given = {name: value for name, value in options.items() if name in _FIELDS and value is not None}
-    for name in ("data", "validation_data", "sample_weight", "class_weight", "callbacks", "note"):
+    for name in ("data", "validation_data", "sample_weight", "class_weight", "callbacks", "note", "checkpoint_every"):
         if name in given:
             given[name] = " ".join(given[name])
     if "metrics" in given:
@@ -97,7 +102,8 @@ def train_spec(options: Mapping[str, Any], settings: MLTrain) -> TrainSpec:
     for name in defaults.keys() - _FIELDS - _NOT_TRAINING:
         hint = f": set it with %config MLTrain.{name}" if settings.has_trait(name) else did_you_mean(name, _FIELDS)
         raise OptionError(f"expected options in [tool.jupyter_mltrain], received {name!r}{hint}")
-    merged = {**{n: v for n, v in defaults.items() if n in _FIELDS}, **settings.training_defaults(), **given}
+    merged = {**{n: v for n, v in defaults.items() if n in _FIELDS}, **settings.training_defaults()} if with_defaults else {}
+    merged |= given
     for name, kind in (("precision", Precision), ("plan", Plan), ("lr_schedule", LearningRateSchedule)):
         if name in merged:
             merged[name] = chosen(name, kind, merged[name])

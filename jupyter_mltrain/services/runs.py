@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
-from jupyter_mltrain.domain.run import Run, RunFilter
+from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.services.session import Session
 
 _AGO = re.compile(r"(\d{1,5})([mhdw])")
@@ -74,6 +74,12 @@ def run_names(session: Session, begun: str = "") -> tuple[str, ...]:
     if numbered:
         return tuple(run.ref for run in session.store.runs.list(RunFilter(name=name)))
     return session.store.runs.names()
+
+
+def resumable_names(session: Session) -> tuple[str, ...]:
+    """Return the newest runs that were cut short."""
+    ended = (RunStatus.COMPLETED, RunStatus.RUNNING)
+    return tuple(run.ref for run in session.store.runs.list(RunFilter()) if run.status not in ended)
 
 
 def metric_names(session: Session, search: str | None = None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.services.hyperparameters import trial_values
 from jupyter_mltrain.services.recording import Recorder
+from jupyter_mltrain.services.resuming import resumed
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.untracked import untracked_run
 from jupyter_mltrain.services.user import user_name
@@ -21,11 +22,14 @@ from jupyter_mltrain.store.processes import this_process
 
 if TYPE_CHECKING:
     from jupyter_mltrain.domain.model import ModelVersion
+    from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
 
 _DEFAULT_NAME = "run"
 
 
-def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, control: TrainControl) -> tuple[Run, Any]:
+def train(
+    session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, control: TrainControl, resume: str | None = None
+) -> tuple[Run, Any]:
     """Run a cell as one training and record it.
 
     Args:
@@ -34,6 +38,7 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
         cell: the body and its namespace.
         on_event: told what happens, in this thread.
         control: asked between two steps whether to end.
+        resume: a run to go on with, from its newest checkpoint; `last` is the newest; None for a new run.
 
     Returns:
         the run, and the value of the cell's last expression (None where that is the model or its history).
@@ -43,7 +48,7 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
         Exception: whatever the body raises, unchanged; the run is recorded as failed, or as interrupted.
     """
     with Interrupts() as interrupts:
-        run = _create(session, spec, cell)
+        run, spec, resumption = resumed(session, resume, spec, cell) if resume else (_create(session, spec, cell), spec, None)
         recorder = Recorder(session.store.runs, run.id, on_event) if spec.track else None
         try:
             outcome = _train(
@@ -54,12 +59,14 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
                 on_event=recorder.on_event if recorder else on_event,
                 control=control,
                 interrupts=interrupts,
+                resumption=resumption,
             )
             version = _register(session, spec, run, outcome)
             result = replace(outcome.result, model_id=version.ref if version else None)
             if recorder:
                 session.store.runs.finish_run(run.id, status=outcome.status, result=result, epochs=recorder.pending)
                 run = session.store.runs.get(run.id)
+                _discard_checkpoints(run)
             else:
                 run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
         except BaseException as error:  # whatever ends a run is recorded, and goes on
@@ -72,14 +79,39 @@ def train(session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, c
 
 
 def _train(
-    session: Session, spec: TrainSpec, cell: Cell, run: Run, *, on_event: OnEvent, control: TrainControl, interrupts: Interrupts
+    session: Session,
+    spec: TrainSpec,
+    cell: Cell,
+    run: Run,
+    *,
+    on_event: OnEvent,
+    control: TrainControl,
+    interrupts: Interrupts,
+    resumption: Resumption | None,
 ) -> TrainingOutcome:
     on_event(EngineStarting(name=run.name))
     from jupyter_mltrain.engine.trainer import train as engine_train
 
     folder = run.folder if spec.track else None
-    values = trial_values(session, spec.hp, spec.name) if spec.hp else None
-    return engine_train(spec, cell, folder=folder, on_event=on_event, control=control, interrupts=interrupts, values=values)
+    values = trial_values(session, spec.hp, spec.name) if spec.hp and not resumption else None
+    return engine_train(
+        spec,
+        cell,
+        folder=folder,
+        on_event=on_event,
+        control=control,
+        interrupts=interrupts,
+        values=values,
+        resumption=resumption,
+    )
+
+
+def _discard_checkpoints(run: Run) -> None:
+    """Remove what nobody goes on from."""
+    if run.status is RunStatus.COMPLETED:
+        from jupyter_mltrain.engine.checkpoints.files import discard
+
+        discard(run.folder)
 
 
 def _create(session: Session, spec: TrainSpec, cell: Cell) -> Run:

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, delete, select
 
 from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunFilter, RunStatus, TrainingResult
 from jupyter_mltrain.store.database import Database, count_up
-from jupyter_mltrain.store.records import add_facts, check_ended, mark_died
+from jupyter_mltrain.store.records import add_facts, check_ended, check_free, holder_of, mark_died
 from jupyter_mltrain.store.refs import run_id_of, run_names, search_id_of, unknown_run
 from jupyter_mltrain.store.run_folders import make_folder, remove_folders
 from jupyter_mltrain.store.run_query import number_of, page_of
-from jupyter_mltrain.store.run_tables import begin_run, end_run, put_epochs, read_run, read_runs
+from jupyter_mltrain.store.run_tables import begin_run, end_run, go_on, put_epochs, read_run, read_runs
 from jupyter_mltrain.store.schema import runs
 
 
@@ -97,6 +97,23 @@ class RunStore:
                 raise unknown_run(connection, run_id)
             return read_run(connection, run_id, self._folder)
 
+    def check_free(self, run_id: str, process: Process) -> None:
+        """Raise `OptionError` if a process other than `process` may be at work on a run, `UnknownNameError` if there is none."""
+        with self._database.read() as connection:
+            _check_free(connection, run_id, process)
+
+    def resume_run(self, run_id: str, process: Process, *, num_epochs: int) -> Run:
+        """Record that a run which ended or died goes on in a process after so many of its epochs; return it with them.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            OptionError: another process is at work on it; of several that resume it at once one goes on.
+        """
+        with self._database.write() as connection:
+            _check_free(connection, run_id, process)
+            go_on(connection, run_id, process, num_epochs)
+            return read_run(connection, run_id, self._folder)
+
     def get(self, ref: str) -> Run:
         """Return one run with its epochs.
 
@@ -157,6 +174,13 @@ class RunStore:
     def mark_died(self) -> tuple[Run, ...]:
         """Mark the running runs of this host whose process is gone, and return them; when they ended is not known."""
         return tuple(map(self.get, mark_died(self._database, runs)))
+
+
+def _check_free(connection: Connection, run_id: str, process: Process) -> None:
+    row = connection.execute(select(runs.c.name, runs.c.number, *holder_of(runs)).where(runs.c.id == run_id)).first()
+    if row is None:
+        raise unknown_run(connection, run_id)
+    check_free(row, f"{row.name}#{row.number}", process)
 
 
 def _search_id(connection: Connection, which: RunFilter) -> str | None:

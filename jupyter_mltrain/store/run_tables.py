@@ -75,6 +75,14 @@ def begin_again(connection: Connection, run_id: str, process: Process) -> None:
         connection.execute(delete(table).where(table.c.run_id == run_id))
 
 
+def go_on(connection: Connection, run_id: str, process: Process, num_epochs: int) -> None:
+    """Write that a run goes on after so many of its epochs, and remove what came of it after them."""
+    again = {**running(process), "ended_at": None, "result": None, "failure": None}
+    connection.execute(update(runs).where(runs.c.id == run_id).values(again))
+    connection.execute(delete(run_scores).where(run_scores.c.run_id == run_id))
+    connection.execute(delete(epoch_table).where(epoch_table.c.run_id == run_id, epoch_table.c.number > num_epochs))
+
+
 def read_runs(connection: Connection, page: Select[Any], folder: Path, *, with_epochs: bool = False) -> tuple[Run, ...]:
     """Return the runs that `page` selects, in its order; `folder` holds theirs."""
     rows = connection.execute(page).all()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import listing, loading, training
+from tests.benchmarks import checkpoints, listing, loading, training
 
 
 def main() -> None:
@@ -21,6 +21,7 @@ def main() -> None:
         loading.measure(),
         listing.measure(num_runs=options.runs),
         training.measure(seconds=options.seconds, num_rounds=options.rounds),
+        checkpoints.measure(seconds=options.seconds, num_rounds=options.rounds),
     ):
         for what, value in measured:
             print(f"| {what} | {value} |", flush=True)

@@ -36,6 +36,8 @@ def types(notebook, text: str) -> set[str]:
         ("%%train --lr-", ["%%train --lr-schedule"]),
         ("%%train --lr a", ["%%train --lr auto"]),
         ("%%train --batch-size=", ["%%train --batch-size=auto"]),
+        ("%%train --checkpoint-every n", ["%%train --checkpoint-every never"]),
+        ("%%train --resume l", ["%%train --resume last"]),
         ("%%train --no-s", ["%%train --no-shuffle"]),
         ("%%train digits --epochs 3 --lr-schedule ", [f"%%train digits --epochs 3 --lr-schedule {each}" for each in
                                                        ("cosine", "linear", "exponential")]),
@@ -77,6 +79,7 @@ def test_what_is_offered_has_a_type(trained):
         ("%models archive net ", ["%models archive net 1"]),
         ("%%train --register n", ["%%train --register net"]),
         ("%%train dig", ["%%train digits"]),
+        ("%%train --resume ", ["%%train --resume last", "%%train --resume other#1"]),
     ],
 )
 def test_names_that_are_recorded(trained, text, expected):

@@ -29,6 +29,7 @@ HOSTILE = [
     "NaN",
     "x" * 100_000,
 ]
+ELSEWHERE = Process(host="elsewhere", pid=7, started=1.0)
 NO_REFS = ["", "#", "@", "../x", "digits#0", "digits@0", "digits#2x", "digits#٢", "digits#" + "9" * 40, "a\x00b", "\ud800"]
 
 
@@ -246,6 +247,37 @@ class RunStoreContract:
         assert (store.runs.get("orphan").status, len(store.runs.get("orphan").epochs)) == (RunStatus.DIED, 3)
         assert refs(store.runs.list(RunFilter(status=RunStatus.RUNNING))) == ["alive#1", "elsewhere#1"]
         assert store.runs.mark_died() == ()
+
+    def test_a_run_that_was_cut_short_goes_on_after_its_epochs(self, store: Store) -> None:
+        failed = Failure(kind="E", message="m", traceback="t")
+        run = begin(store, process=ELSEWHERE, facts={"seed": 7})
+        epochs = some_epochs(4)
+        ended = {"status": RunStatus.FAILED, "result": some_result({"loss": 0.5}), "failure": failed}
+        done = store.runs.finish_run(run.id, **ended, epochs=epochs)
+        again = store.runs.resume_run(run.id, this_process(), num_epochs=3)
+        assert again == replace(
+            done,
+            status=RunStatus.RUNNING,
+            ended_at=None,
+            failure=None,
+            result=None,
+            process=this_process(),
+            epochs=tuple(epochs[:3]),
+        )
+        assert store.runs.list(RunFilter(best="loss")) == ()
+        with pytest.raises(UnknownNameError):
+            store.runs.resume_run("nothing", this_process(), num_epochs=0)
+
+    def test_a_run_that_another_process_trains_cannot_go_on_here(self, store: Store) -> None:
+        far = begin(store, process=ELSEWHERE)
+        store.runs.append_epochs(far.id, some_epochs(2))
+        for refused in (store.runs.check_free, lambda *given: store.runs.resume_run(*given, num_epochs=0)):
+            with pytest.raises(OptionError, match=r"expected digits#1 to have ended, .* process 7 on elsewhere is at work on"):
+                refused(far.id, this_process())
+        assert len(store.runs.get(far.id).epochs) == 2
+        mine = begin(store)
+        store.runs.check_free(mine.id, this_process())
+        assert store.runs.resume_run(mine.id, this_process(), num_epochs=0).status is RunStatus.RUNNING
 
     def test_a_run_taken_for_dead_can_still_finish(self, store: Store) -> None:
         here = this_process()

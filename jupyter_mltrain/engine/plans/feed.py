@@ -163,7 +163,8 @@ class Pipeline:
         self._dataset, self._length = adapter.get_tf_dataset(), adapter.num_batches
         self._steps_per_epoch, self._goes_on = steps_per_epoch, goes_on and steps_per_epoch is not None
         self._iterator: Any = None
-        self._num_passed = 0  # batches of the iterator
+        self._num_begun = self._num_passed = 0  # iterators, and batches of the last one in epochs that are done
+        self._is_within = False  # an epoch
         self.num_steps = steps_per_epoch or self._length
         self.spec = self._dataset.element_spec
 
@@ -171,11 +172,13 @@ class Pipeline:
         """Yield the epoch's iterator."""
         if self._iterator is None or not self._goes_on:
             self._restart()
+        self._is_within = True
         yield Stream(self._iterator, self.num_steps)
 
     def passed(self, num_steps: int) -> None:
         """Take note that an epoch had so many steps."""
         self._num_passed += num_steps
+        self._is_within = False
         if self._steps_per_epoch and num_steps < self._steps_per_epoch:
             warnings.warn(
                 f"expected data for {self._steps_per_epoch} steps an epoch, received {num_steps} before they ended: "
@@ -187,5 +190,23 @@ class Pipeline:
             self._restart()  # as Keras does: a pipeline that shuffles anew for every iterator so keeps the orders it has there
         self.num_steps = self._steps_per_epoch or num_steps
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """How many iterators were begun before the epoch, and how many batches the last one had given."""
+        return self._num_begun - (self._is_within and not self._goes_on), self._num_passed
+
+    def go_on(self, num_begun: int, num_passed: int) -> None:
+        """Come to a place of another process: a pipeline that shuffles takes a new order for each iterator.
+
+        Batches are read up to there only where epochs go on with the same iterator.
+        """
+        while self._num_begun < num_begun:
+            self._restart()
+        if self._goes_on and self._iterator is not None:
+            for _ in range(num_passed):
+                next(self._iterator)
+            self._num_passed = num_passed
+
     def _restart(self) -> None:
         self._iterator, self._num_passed = iter(self._dataset), 0
+        self._num_begun += 1

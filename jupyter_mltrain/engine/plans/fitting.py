@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 from keras.src.trainers.data_adapters.array_slicing import train_validation_split
@@ -18,6 +18,9 @@ from jupyter_mltrain.engine.plans.passes import Passes, is_standard
 from jupyter_mltrain.engine.plans.program import tracing
 from jupyter_mltrain.engine.plans.runner import Runner
 from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dataset
+
+if TYPE_CHECKING:
+    from jupyter_mltrain.engine.checkpoints.checkpointing import Checkpointing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,15 @@ class Watcher(Protocol):
         ...
 
 
-def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Place, watcher: Watcher) -> Any:
+def fit(
+    model: Any,
+    arguments: dict[str, Any],
+    selection: Selection,
+    place: Place,
+    watcher: Watcher,
+    *,
+    checkpointing: Checkpointing | None = None,
+) -> Any:
     """Train as `keras.Model.fit` does; return its `History`.
 
     Args:
@@ -56,6 +67,7 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         selection: `block`, `epoch`, `epoch-xla` or `auto`.
         place: in the run.
         watcher: of the run.
+        checkpointing: a callback among them that takes checkpoints.
     """
     parts, validation = split(arguments)
     feed = feed_of(parts, arguments, place, held=selection.is_held)
@@ -64,8 +76,12 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         arguments["callbacks"], add_history=True, add_progbar=False, verbose=0, epochs=epochs, steps=feed.num_steps, model=model
     )
     build(model, feed)
-    training = Passes(model, "train", feed, selection, callbacks=callbacks, is_ending=watcher.poll)
+    on_steps = checkpointing.on_steps if checkpointing else None
+    training = Passes(model, "train", feed, selection, callbacks=callbacks, is_ending=watcher.poll, on_steps=on_steps)
     evaluation = _Evaluation(model, validation, arguments, selection, callbacks=callbacks, is_ending=watcher.poll)
+    if checkpointing:
+        pipelines = [each for each in (feed, evaluation.feed) if isinstance(each, Pipeline)]
+        checkpointing.attach(training.trace, pipelines, lambda: training.trace().program.variables)
     model.stop_training = False
     callbacks.on_train_begin()
     epoch_logs: Any = None
@@ -74,7 +90,9 @@ def fit(model: Any, arguments: dict[str, Any], selection: Selection, place: Plac
         model.reset_metrics()
         with tracing:
             callbacks.on_epoch_begin(epoch)
-        epoch_logs = training.run(epoch, number=place.num_before + epoch - initial_epoch + 1, epochs_left=epochs_left)
+        num_done = checkpointing.begin_epoch(epoch) if checkpointing else 0
+        number = place.num_before + epoch - initial_epoch + 1
+        epoch_logs = training.run(epoch, number=number, epochs_left=epochs_left, num_done=num_done)
         if validation is not None and _is_due(epoch, arguments.get("validation_freq", 1)):
             epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs_left).items()}
         if training.runner:
@@ -162,7 +180,7 @@ class _Evaluation:
         is_ending: Callable[[], bool],
     ) -> None:
         self._model, self._data, self._arguments, self._callbacks = model, data, arguments, callbacks
-        feed = None if data is None else validation_feed_of(model, data, arguments, held=selection.is_held)
+        self.feed = feed = None if data is None else validation_feed_of(model, data, arguments, held=selection.is_held)
         self._passes = Passes(model, "test", feed, selection, callbacks=callbacks, is_ending=is_ending) if feed else None
 
     def run(self, epochs_left: int) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from typing import Any, Literal
 
 import keras
 
-from jupyter_mltrain.engine.plans.feed import Arrays, Feed, Pipeline
+from jupyter_mltrain.engine.plans.feed import Arrays, Block, Feed, Pipeline, Stream
 from jupyter_mltrain.engine.plans.program import Program, tracing
 from jupyter_mltrain.engine.plans.runner import Runner
 from jupyter_mltrain.engine.plans.selection import Selection, overrides
 
 Kind = Literal["train", "test"]
+OnSteps = Callable[
+    [int, int, int, bool], None
+]  # epoch, steps of it that are done, and since the last call, whether some are left
 
 
 def runner_of(model: Any, kind: Kind, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
@@ -30,6 +33,15 @@ def is_standard(model: Any, kind: Kind) -> bool:
     return all(getattr(type(model), name) is getattr(keras.Model, name) for name in names)
 
 
+def _pass_over(piece: Block | Stream, num_steps: int) -> int:
+    """Go past the first steps of a piece, at most all of them; return how many."""
+    passed = num_steps if piece.num_steps is None else min(num_steps, piece.num_steps)
+    if isinstance(piece, Stream):
+        for _ in range(passed):
+            next(piece.iterator)
+    return passed
+
+
 class Passes:
     """Goes over a feed, calling Keras's hooks before and after each call of the runner.
 
@@ -38,7 +50,15 @@ class Passes:
     """
 
     def __init__(
-        self, model: Any, kind: Kind, feed: Feed, selection: Selection, *, callbacks: Any, is_ending: Callable[[], bool]
+        self,
+        model: Any,
+        kind: Kind,
+        feed: Feed,
+        selection: Selection,
+        *,
+        callbacks: Any,
+        is_ending: Callable[[], bool],
+        on_steps: OnSteps | None = None,
     ) -> None:
         """Take what a pass needs.
 
@@ -49,7 +69,9 @@ class Passes:
             selection: what the `fit` is done with.
             callbacks: Keras's list of them.
             is_ending: asked while a compilation is waited for.
+            on_steps: told of the steps that are done.
         """
+        self._on_steps = on_steps
         self._model, self._kind, self._feed = model, kind, feed
         self._selection, self._is_ending = selection, is_ending
         self._flag = "stop_training" if kind == "train" else "stop_evaluating"
@@ -60,38 +82,51 @@ class Passes:
         self._end = getattr(callbacks, hooks[0]) if is_heard else lambda _step, _logs: None
         self.runner: Runner | None = None
 
-    def run(self, epoch: int, *, number: int, epochs_left: int) -> dict[str, Any]:
+    def run(self, epoch: int, *, number: int, epochs_left: int, num_done: int = 0) -> dict[str, Any]:
         """Go over the data once, or until the model's flag says to end; return what it came to, as numbers.
 
         Args:
             epoch: Keras's number of it, from 0.
             number: in the run, from 1.
             epochs_left: after this one.
+            num_done: first steps of it that were done before.
         """
+        runner = self.trace()
+        return dict(self._results(self._logs(runner, epoch, number=number, epochs_left=epochs_left, num_done=num_done)))
+
+    def trace(self) -> Runner:
+        """Trace the step, which makes all variables, if that was not done; return what does it."""
         if self.runner is None:
             with tracing:
                 self.runner = runner_of(self._model, self._kind, self._feed, self._selection, self._is_ending)
-        return dict(self._results(self._logs(self.runner, epoch, number=number, epochs_left=epochs_left)))
+        return self.runner
 
-    def _logs(self, runner: Runner, epoch: int, *, number: int, epochs_left: int) -> Any:
+    def _logs(self, runner: Runner, epoch: int, *, number: int, epochs_left: int, num_done: int) -> Any:
         logs: Any = {}
         step = 0
         for piece in self._feed.epoch(epoch):
-            first = 0
+            first = _pass_over(piece, max(0, num_done - step))
+            step += first
             while piece.num_steps is None or first < piece.num_steps:
                 self._begin(step)
-                if getattr(self._model, self._flag) and step:
+                if getattr(self._model, self._flag) and step > num_done:
+                    self._tell(epoch, step, 0)
                     return logs
                 new_logs, done = runner.run(piece, first, epoch=number, epochs_left=epochs_left)
                 if not done:
                     break
                 logs, first, step = new_logs, first + done, step + done
                 self._end(step - 1, logs)
+                self._tell(epoch, step, done)
                 if getattr(self._model, self._flag):
                     return logs
             if isinstance(self._feed, Pipeline):
                 self._feed.passed(first)
         return logs
+
+    def _tell(self, epoch: int, step: int, num_steps: int) -> None:
+        if self._on_steps:
+            self._on_steps(epoch, step, num_steps, step < (self._feed.num_steps or 0))
 
     def _results(self, logs: Any) -> Any:
         """Return the metrics' results, or a custom step's own logs."""

@@ -1,0 +1,108 @@
+"""The checkpoints of one run: those that it takes, and the one that it goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jupyter_mltrain.domain.events import EpochEnded, OnEvent
+from jupyter_mltrain.domain.spec import Plan
+from jupyter_mltrain.engine import randomness
+from jupyter_mltrain.engine.checkpoints.checkpoint import Checkpoint
+from jupyter_mltrain.engine.checkpoints.checkpointing import Checkpointing
+from jupyter_mltrain.engine.job import Job
+from jupyter_mltrain.engine.watch import RunState
+
+
+class RunCheckpoints:
+    """Knows at each phase of a run where it goes on, and makes what takes its checkpoints."""
+
+    def __init__(self, job: Job, state: RunState, *, say: Callable[[str], None], on_event: OnEvent) -> None:
+        """Take the run.
+
+        Args:
+            job: without a keeper nothing is taken.
+            state: of the run.
+            say: told what the user should know.
+            on_event: told of the epochs that the run has come to before.
+        """
+        self._keeper, self._resumption, self._hp, self._state = job.keeper, job.resumption, job.hp, state
+        self._say, self._on_event = say, on_event
+        self._begun_with: dict[str, Any] = {}
+        self.seconds_before = self._resumption.target.seconds if self._resumption else 0.0
+
+    def begin(self) -> None:
+        """Let the body draw the random numbers that it drew before, where no seed does that; say what there is to say."""
+        if self._resumption:
+            if self._state.seed is None:
+                randomness.set_states(self._resumption.target.begun_with)
+            for text in self._resumption.said:
+                self._say(text)
+        self._begun_with = randomness.states() if self._keeper else {}
+
+    def start(self) -> Checkpoint | None:
+        """Return what the next phase goes on from; None where it begins."""
+        if self._resumption is None:
+            return None
+        found = self._resumption.at(self._state.phase + 1)
+        for text in self._resumption.said:
+            self._say(text)
+        return found
+
+    def go_on(self, start: Checkpoint, data: Mapping[str, Any]) -> None:
+        """Take over the epochs of a phase that goes on.
+
+        Args:
+            start: what it goes on from.
+            data: fingerprints of its data.
+        """
+        self._state.order_seed, self._state.plan, self._state.plan_reason = start.order_seed, Plan(start.plan), start.plan_reason
+        for epoch in start.epochs:
+            if epoch.phase == start.phase:
+                self._state.epochs.append(epoch)
+                self._on_event(EpochEnded(epoch=epoch, best=epoch.number == start.best_number))
+        changed = [name for name in {**start.data, **data} if start.data.get(name) != data.get(name)]
+        if changed:
+            self._say(f"The data have changed since the run began: {', '.join(changed)}.")
+
+    def of_phase(
+        self, merged: Mapping[str, Any], data: Mapping[str, Any], start: Checkpoint | None, *, seconds: Callable[[], float]
+    ) -> Checkpointing | None:
+        """Return what takes the checkpoints of a phase.
+
+        Args:
+            merged: the arguments of its `fit`.
+            data: fingerprints of its data.
+            start: what it goes on from.
+            seconds: gives those of training so far.
+        """
+        if self._keeper is None:
+            return None
+        state, hp = self._state, self._hp
+
+        def about() -> dict[str, Any]:
+            return {
+                "phase": state.phase,
+                "epochs": tuple(state.epochs),
+                "best_number": state.best.best_number,
+                "seconds": seconds(),
+                "batch_size": merged.get("batch_size"),
+                "plan": state.plan.value,
+                "plan_reason": state.plan_reason,
+                "order_seed": state.order_seed,
+                "begun_with": self._begun_with,
+                "hp": dict(hp.values) if hp else None,
+                "data": data,
+            }
+
+        checkpointing = Checkpointing(self._keeper, state, about, merged, start)
+        for text in checkpointing.said:
+            self._say(text)
+        return checkpointing
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        if self._keeper:
+            self._keeper.close()
+            if self._keeper.trouble:
+                self._say(f"The last checkpoint could not be written: {self._keeper.trouble}.")
