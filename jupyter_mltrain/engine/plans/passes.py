@@ -13,9 +13,8 @@ from jupyter_mltrain.engine.plans.runner import Runner
 from jupyter_mltrain.engine.plans.selection import Selection, overrides
 
 Kind = Literal["train", "test"]
-OnSteps = Callable[
-    [int, int, int, bool], None
-]  # epoch, steps of it that are done, and since the last call, whether some are left
+OnSteps = Callable[[int, int, int, bool], None]
+"""Told the epoch, how many of its steps are done, how many since the last call, and whether some are known to be left."""
 
 
 def runner_of(model: Any, kind: Kind, feed: Feed, selection: Selection, is_ending: Callable[[], bool]) -> Runner:
