@@ -8,7 +8,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-_ROWS = 20_000
+_ROWS = 10_000
 
 
 def measure(*, seconds: float, num_rounds: int) -> Iterator[tuple[str, str]]:
@@ -22,9 +22,10 @@ def measure(*, seconds: float, num_rounds: int) -> Iterator[tuple[str, str]]:
 
     with tempfile.TemporaryDirectory() as home:
         session = Session(home)
-        for name, width in (("MLP of 5 thousand weights", 32), ("MLP of 5 million weights", 2048)):
+        for name, width in (("MLP of 3 thousand weights", 32), ("MLP of a million weights", 1024)):
             _train(session, width, epochs=1, every="never")
-            epochs = max(5, round(seconds / (_train(session, width, epochs=4, every="never") / 4)))
+            few, more = (_train(session, width, epochs=epochs, every="never") for epochs in (2, 8))
+            epochs = max(5, round(seconds / max(0.001, (more - few) / 6)))
             rounds = [
                 [_train(session, width, epochs=epochs, every=every) for every in ("never", None)] for _ in range(num_rounds)
             ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Checkpoint:
         objects: states of the callbacks, the engine's own among them, and of data that shuffle themselves.
         feeds: places of pipelines.
         last_weights: those of the last epoch, where the phase ended with the best ones.
+        path: of the file, where the rest was left in it.
     """
 
     phase: int
@@ -58,10 +59,11 @@ class Checkpoint:
     objects: Mapping[str, Any] = field(default_factory=dict)
     feeds: tuple[Any, ...] = ()
     last_weights: list[Any] | None = None
+    path: Path | None = None
 
     def write(self, folder: Path) -> None:
         """Write it to its place; see `files.write`."""
-        state = {each.name: getattr(self, each.name) for each in fields(self)}
+        state = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "path"}
         state["epochs"] = [{part.name: getattr(epoch, part.name) for part in fields(epoch)} for epoch in self.epochs]
         files.write(files.path_of(folder, self.phase, None if self.is_end else self.epoch, self.step), state)
 
@@ -70,6 +72,16 @@ class Checkpoint:
         """Return the one in a file; see `files.read`."""
         state = files.read(path)
         return cls(**{**state, "epochs": tuple(Epoch(**epoch) for epoch in state["epochs"])})
+
+    @classmethod
+    def head(cls, path: Path) -> Checkpoint:
+        """Return the one in a file, read and verified, but without what needs much memory."""
+        return replace(cls.read(path), variables={}, objects={}, path=path)
+
+    @property
+    def whole(self) -> Checkpoint:
+        """All of it, read again if it was left in its file."""
+        return self if self.path is None else Checkpoint.read(self.path)
 
 
 class Resumption:
@@ -95,7 +107,7 @@ class Resumption:
         found = files.paths(self._folder)
         for path in found:
             try:
-                self.target = Checkpoint.read(path)
+                self.target = Checkpoint.head(path)
             except (OSError, ValueError) as error:
                 self.said.append(f"A checkpoint was passed over: {error}.")
             else:
@@ -111,7 +123,7 @@ class Resumption:
         if phase >= self.target.phase:
             return self.target if phase == self.target.phase else None
         try:
-            return Checkpoint.read(files.path_of(self._folder, phase, None))
+            return Checkpoint.head(files.path_of(self._folder, phase, None))
         except (OSError, ValueError):
             self.said.append(f"Phase {phase} is done again: there is no checkpoint of its end.")
             return None

@@ -123,8 +123,9 @@ class Checkpointing(keras.callbacks.Callback):
 
     def _put_back(self, start: Checkpoint) -> None:
         self.model._initial_epoch = None  # noqa: SLF001 - Keras's BackupAndRestore would go on from another epoch
-        set_variables(self.model, self._handles(), start.variables)
-        self._objects.set_states(start.objects)
+        whole = start.whole
+        set_variables(self.model, self._handles(), whole.variables)
+        self._objects.set_states(whole.objects)
         randomness.set_states(start.random)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

@@ -10,8 +10,9 @@ from jupyter_mltrain.domain.checkpoints import CheckpointEvery
 from jupyter_mltrain.engine.checkpoints import files
 from jupyter_mltrain.engine.checkpoints.checkpoint import Checkpoint
 
-_SECONDS_BEFORE_FIRST = 1.0
-_SHARE_OF_TIME = 0.02  # of the training that taking and writing may cost where nothing is asked for
+_SECONDS_BEFORE_FIRST = 2.0
+_SHARE_OF_TIME = 0.015  # of the training that taking and writing may cost where nothing is asked for
+_SHARE_OF_PHASE = 0.01  # besides, for the end of each
 _MOST_PHASES = 16  # whose ends are kept; later ones are done again
 
 
@@ -73,7 +74,7 @@ class Keeper:
             return False
         if self._every is not None:
             return not self._every.is_never
-        return seconds >= max(_SECONDS_BEFORE_FIRST, self._cost / _SHARE_OF_TIME)
+        return seconds >= max(_SECONDS_BEFORE_FIRST, self._cost / _SHARE_OF_PHASE)
 
     def write(self, checkpoint: Checkpoint, *, begun: float) -> None:
         """Write a checkpoint beside the training, after the one before.
@@ -105,6 +106,8 @@ class Keeper:
             checkpoint.write(self._folder)
         except OSError as error:
             self.trouble = str(error.strerror or error)
+        except TypeError as error:  # of the user's get_state
+            self.trouble = str(error)
         else:
             self.trouble = ""
         self._cost = monotonic() - started + seconds_of_taking

@@ -17,7 +17,7 @@ def packed(value: Any, arrays: list[Any]) -> Any:
     """
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype.hasobject or value.dtype.names:
-            raise TypeError(f"an array of {value.dtype}")
+            raise TypeError(f"an array of {value.dtype} is no plain value")
         arrays.append(np.asarray(value))
         return {"scalar" if isinstance(value, np.generic) else "array": len(arrays) - 1}
     if type(value) in _PLAIN:
@@ -28,7 +28,7 @@ def packed(value: Any, arrays: list[Any]) -> Any:
         return {"tuple": [packed(item, arrays) for item in value]}
     if type(value) is dict:
         return {"dict": [[packed(key, arrays), packed(item, arrays)] for key, item in value.items()]}
-    raise TypeError(type(value).__name__)
+    raise TypeError(f"{type(value).__name__} is no plain value")
 
 
 def unpacked(value: Any, arrays: list[Any]) -> Any:
