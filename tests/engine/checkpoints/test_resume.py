@@ -13,6 +13,7 @@ from keras import layers
 from sample_fits import (
     SAMPLES,
     VALIDATION,
+    Patience,
     X,
     Y,
     classifier,
@@ -326,6 +327,16 @@ def test_what_cannot_be_put_back_is_said(session):
         "The place in a Python generator cannot be put back: it begins anew.",
         "Open keeps log, which no checkpoint holds: give it get_state() and set_state(state).",
     ]
+
+
+def test_a_state_that_cannot_be_written_is_said_and_the_training_goes_on(session):
+    class Odd(Patience):
+        def get_state(self):
+            return {"iterator": self._hidden}
+
+    done = live(session, lambda life: life.fit(lambda: (classifier(), {"x": X, "y": Y, "callbacks": [Odd()]})))
+    assert len(done.run.epochs) == NUM_EPOCHS
+    assert done.notices == ["The last checkpoint could not be written: range_iterator is no plain value."]
 
 
 def test_other_data_are_said_and_another_model_is_refused(session):
