@@ -39,28 +39,24 @@ def measure(*, seconds: float, num_rounds: int) -> Iterator[tuple[str, str]]:
 
 def _train(session: Any, width: int, *, epochs: int, every: str | None) -> float:
     """Return the seconds of one training by the wall."""
+    from jupyter_mltrain.api.training import Body
     from jupyter_mltrain.domain.events import TrainControl
-    from jupyter_mltrain.domain.spec import CellOutcome, Plan, TrainSpec
+    from jupyter_mltrain.domain.spec import Plan, TrainSpec
     from jupyter_mltrain.services.training import train
 
-    class Cell:
-        source = "%%train"
-        lacks_hp = False
+    def body() -> None:
+        import keras
+        import numpy as np
+        from keras import layers
 
-        def run(self, hp: Any = None) -> CellOutcome:
-            import keras
-            import numpy as np
-            from keras import layers
-
-            x = np.random.default_rng(1).normal(size=(_ROWS, 64)).astype("float32")
-            y = (x.mean(axis=1) > 0).astype("int32")
-            hidden = [layers.Dense(width, "relu"), layers.Dropout(0.1), layers.Dense(width, "relu")]
-            model = keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(2, "softmax")])
-            model.compile("adam", "sparse_categorical_crossentropy")
-            model.fit(x, y, epochs=epochs, batch_size=128)
-            return CellOutcome()
+        x = np.random.default_rng(1).normal(size=(_ROWS, 64)).astype("float32")
+        y = (x.mean(axis=1) > 0).astype("int32")
+        hidden = [layers.Dense(width, "relu"), layers.Dropout(0.1), layers.Dense(width, "relu")]
+        model = keras.Sequential([keras.Input((64,)), *hidden, layers.Dense(2, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.fit(x, y, epochs=epochs, batch_size=128)
 
     spec = TrainSpec(seed=1, plan=Plan.EPOCH, checkpoint_every=every)
     started = perf_counter()
-    train(session, spec, Cell(), on_event=lambda _event: None, control=TrainControl())  # type: ignore[arg-type]
+    train(session, spec, Body(body), on_event=lambda _event: None, control=TrainControl())
     return perf_counter() - started

@@ -11,10 +11,13 @@ from jupyter_mltrain.domain.events import Event, TrainControl
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.engine.job import Job
+from jupyter_mltrain.engine.plans.memory import give_back
 from jupyter_mltrain.engine.plans.sharing import Programs
 from jupyter_mltrain.engine.randomness import Seeds
 from jupyter_mltrain.engine.tuning import trial
 from jupyter_mltrain.engine.tuning.trial import Judge, TrialOutcome, TrialTask
+
+_TRIALS_BETWEEN_GIVING_BACK = 20
 
 OnTrialEvent = Callable[[int, Event], None]
 """Told what happens in the training of a trial, with its number."""
@@ -83,6 +86,7 @@ class Here:
         self._seeds = Seeds()
         self._programs = Programs()
         self._task: TrialTask | None = None
+        self._num_ended = 0
 
     def __enter__(self) -> Here:
         """Leave all objects that there are out of the collections after each trial, which take 0.2 s with them."""
@@ -118,3 +122,6 @@ class Here:
             return task.number, trial.run(task, self._spec, self._cell, job, about.judge)
         finally:
             gc.collect()  # a model is a cycle, and so are its graphs; see `__enter__`
+            self._num_ended += 1
+            if self._num_ended % _TRIALS_BETWEEN_GIVING_BACK == 0:
+                give_back()
