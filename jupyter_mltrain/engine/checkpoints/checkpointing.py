@@ -108,7 +108,7 @@ class Checkpointing(keras.callbacks.Callback):
         return self.start.step
 
     def on_steps(self, epoch: int, step: int, num_steps: int, is_within: bool) -> None:
-        """Take a checkpoint within an epoch where one is due; where a callback has ended the phase, none.
+        """Take a checkpoint within an epoch where one is due, or the training ends; where a callback has ended the phase, none.
 
         Args:
             epoch: Keras's number of it.
@@ -118,8 +118,8 @@ class Checkpointing(keras.callbacks.Callback):
         """
         is_last = self._state.ending
         is_due = self._keeper.steps_are_due(num_steps, is_last=is_last)
-        if is_due and is_within and (is_last or not self.model.stop_training):
-            self._take(epoch=epoch, step=step)
+        if is_due and (is_last or (is_within and not self.model.stop_training)):
+            self._take(epoch=epoch, step=step)  # where all steps are done, the validation is what is left
 
     def _put_back(self, start: Checkpoint) -> None:
         self.model._initial_epoch = None  # noqa: SLF001 - Keras's BackupAndRestore would go on from another epoch

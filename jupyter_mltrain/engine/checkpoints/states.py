@@ -68,6 +68,8 @@ def _read(handle: Any, dtype: Any) -> Any:
 
 
 def _others(model: Any, handles: Handles) -> Handles:
+    if not handles:  # of Keras's own loop; variables on several devices have no one handle
+        return []
     of_optimizers = [variable for each in optimizers(model).values() for variable in each.variables]
     own = [*model.variables, *model.metrics_variables, *of_optimizers]
     known = {id(getattr(variable.value, "handle", None)) for variable in own}

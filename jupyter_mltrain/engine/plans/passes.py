@@ -101,7 +101,7 @@ class Passes:
         return self.runner
 
     def _logs(self, runner: Runner, epoch: int, *, number: int, epochs_left: int, num_done: int) -> Any:
-        logs: Any = {}
+        logs: Any = self._model.get_metrics_result() if num_done else {}  # all steps may be done
         step = 0
         for piece in self._feed.epoch(epoch):
             first = _pass_over(piece, max(0, num_done - step))
