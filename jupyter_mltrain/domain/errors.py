@@ -57,6 +57,10 @@ class ModelFileError(MLTrainError):
     """A stored model is missing, damaged, or needs classes that are not at hand."""
 
 
+class BoardError(MLTrainError):
+    """TensorBoard does not start or cannot be stopped."""
+
+
 class MissingExtraError(MLTrainError):
     """An optional package is needed and not installed."""
 

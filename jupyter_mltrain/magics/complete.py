@@ -181,7 +181,7 @@ def _open_positional(parser: argparse.ArgumentParser, words: Sequence[str]) -> a
         return None
     if len(words) < len(known):
         return known[len(words)]
-    return known[-1] if known[-1].nargs == argparse.ONE_OR_MORE else None
+    return known[-1] if known[-1].nargs in (argparse.ONE_OR_MORE, argparse.ZERO_OR_MORE) else None
 
 
 def _starting(typed: str, offer: Offer) -> list[SimpleCompletion]:

@@ -8,10 +8,12 @@ from typing import Any
 from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument
 
+from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.magics.commands import SessionMagics, magic_commands, subcommand
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.options import key_value
+from jupyter_mltrain.services.board import open_board, stop_board
 from jupyter_mltrain.services.runs import list_runs, moment, runs_to_compare
 from jupyter_mltrain.services.searches import list_searches, remove_all, run_or_search
 
@@ -36,10 +38,13 @@ class RunsMagics(SessionMagics):
     @argument("run", nargs="?", metavar="RUN", help="digits#2, digits for its newest, digits/7 for a trial; the newest of all")
     @subcommand("compare", "results, what differs, the cells' differences and the curves of several runs")
     @argument("runs", nargs="+", metavar="RUN", help="two or more")
+    @subcommand("board", "TensorBoard on the runs in the cell, one for all notebooks of this home; it ends with the kernel")
+    @argument("runs", nargs="*", metavar="RUN", help="runs, trials or searches; every run if none is named")
+    @argument("--stop", action="store_true", help="stop it in place of showing it")
     @subcommand("rm", "remove runs, or searches with their trials, and their files; what they registered stays")
     @argument("runs", nargs="+", metavar="RUN", help="one or more that have ended")
     def runs(self, line: str) -> None:
-        """List the recorded runs, look into them, compare and remove them.
+        """List the recorded runs, look into them, compare and remove them, and open TensorBoard on them.
 
         Examples::
 
@@ -48,6 +53,7 @@ class RunsMagics(SessionMagics):
             %runs list --best val_accuracy --limit 5
             %runs show digits#2
             %runs compare digits#1 digits#2
+            %runs board digits#1 digits#2
             %runs rm digits#1
         """
         self._do(self.runs, line)
@@ -87,6 +93,24 @@ class RunsMagics(SessionMagics):
         show(RunComparison(runs))
         if any(run.epochs for run in runs):
             show(CurvesPicture(runs))
+
+    def do_board(self, options: argparse.Namespace) -> None:
+        """Show TensorBoard and, for who opens the notebook later, pictures of the same runs; or stop it."""
+        from jupyter_mltrain.widgets.board_view import BoardView, pictures
+        from jupyter_mltrain.widgets.live_view import running_kernel
+
+        if options.stop:
+            self._stop_board(options.runs)
+            return
+        board = open_board(self.session, options.runs)
+        show(BoardView(board, is_in_browser=running_kernel() is not None), *pictures(board))
+
+    def _stop_board(self, refs: list[str]) -> None:
+        from jupyter_mltrain.widgets.view import Line
+
+        if refs:
+            raise OptionError(f"expected --stop without runs, received {', '.join(refs)}: one TensorBoard serves them all")
+        show(Line("stopped." if stop_board(self.session) else "none was running.", lead="TensorBoard"))
 
     def do_rm(self, options: argparse.Namespace) -> None:
         """Remove runs and say which."""

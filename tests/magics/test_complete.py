@@ -22,8 +22,9 @@ def types(notebook, text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("%runs ", ["%runs list", "%runs show", "%runs compare", "%runs rm"]),
+        ("%runs ", ["%runs list", "%runs show", "%runs compare", "%runs board", "%runs rm"]),
         ("%runs c", ["%runs compare"]),
+        ("%runs board --s", ["%runs board --stop"]),
         ("%models l", ["%models list", "%models load"]),
         ("%models pro", ["%models promote"]),
         ("%models rollback --re", ["%models rollback --reason"]),
@@ -67,6 +68,8 @@ def test_what_is_offered_has_a_type(trained):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("%runs board digits oth", ["%runs board digits other"]),
+        ("%runs board digits#", ["%runs board digits#2", "%runs board digits#1"]),
         ("%runs show ", ["%runs show digits", "%runs show other"]),
         ("%runs show digits#", ["%runs show digits#2", "%runs show digits#1"]),
         ("%runs compare digits#1 ot", ["%runs compare digits#1 other"]),

@@ -1,0 +1,115 @@
+"""TensorBoard in a cell of JupyterLab: on its port, behind a proxy, where neither is reached, and in the saved notebook."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_mltrain.engine.board_server import find_server
+from jupyter_mltrain.services.board import stop_board
+from jupyter_mltrain.services.session import Session
+
+PREPARE = """%load_ext jupyter_mltrain
+%config MLTrain.home = "{home}"
+%config MLTrain.live = False
+import jupyter_mltrain, keras, numpy as np
+x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+for name in ("digits", "digits", "other"):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    jupyter_mltrain.train(model, data=(x, y), epochs=2, name=name)
+"""
+DIRECT, PROXIED = "http://127.0.0.1:*/*/icon_bundle.svg", "**/proxy/*/**"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "home"
+    session = Session(str(tmp_path / "home"))
+    stop_board(session)
+    session.close()
+
+
+@pytest.fixture
+def prepared(open_notebook: Any, home: Path) -> Any:
+    notebook = open_notebook(PREPARE.format(home=home), "%runs board digits#1 other")
+    notebook.run(0, timeout=120)
+    return notebook
+
+
+def address(home: Path) -> str:
+    (file,) = (home / "board").glob("*.json")
+    server = find_server(file)
+    assert server is not None
+    return server.address
+
+
+def is_seen(notebook: Any, expect: Any) -> None:
+    """See in the frame a chart, and which runs are looked at."""
+    output = notebook.output(1)
+    expect(output.locator("iframe")).to_have_attribute("title", "TensorBoard: digits#1, other#1.")
+    frame = output.frame_locator("iframe")
+    expect(frame.get_by_text("epoch_loss").first).to_be_visible(timeout=60_000)
+    runs = frame.locator("runs-data-table")
+    for name in ("digits#1/train", "other#1/train"):
+        expect(runs.get_by_text(name, exact=True)).to_be_visible()
+    expect(runs.get_by_text("digits#2/train", exact=True)).to_have_count(0)
+
+
+@pytest.mark.parametrize("server", ["lab", "notebook"], indirect=True)
+def test_it_is_seen_on_its_port_and_what_stays_is_a_picture(prepared: Any, home: Path, open_file: Any, expect: Any) -> None:
+    prepared.run(1, timeout=60)
+    is_seen(prepared, expect)
+    expect(prepared.output(1).locator("iframe")).to_have_attribute(
+        "src", f"{address(home)}?runFilter=%5E%28digits%231%7Cother%231%29%28%2F%7C%24%29#timeseries"
+    )
+    saved = json.loads(prepared.save())["cells"][1]["outputs"]
+    assert ["".join(each["data"]["text/plain"]) for each in saved] == [
+        "TensorBoard: digits#1, other#1.",
+        "curves of loss: 2 runs",
+    ]
+    assert "iframe" not in "".join(saved[0]["data"]["text/html"]).partition("<script>")[0]
+    session = Session(str(home))
+    stop_board(session)
+    session.close()
+    again = open_file(prepared.path, has_kernel=False)
+    expect(again.output(1)).to_contain_text("TensorBoard: digits#1, other#1.")
+    expect(again.output(1).locator("img")).to_be_visible()
+    expect(again.output(1).get_by_role("status")).to_contain_text("Run the cell again")
+    expect(again.output(1).locator("iframe")).to_have_count(0)
+
+
+def test_it_is_seen_behind_a_proxy(prepared: Any, home: Path, expect: Any) -> None:
+    asked = []
+
+    def hand_on(route: Any) -> None:
+        """Do what jupyter-server-proxy does: take its own part off the path, and ask the port for the rest."""
+        path = route.request.url.partition("/proxy/")[2]
+        asked.append(path)
+        port, _, rest = path.partition("/")
+        route.fulfill(response=route.fetch(url=f"http://127.0.0.1:{port}/{rest}"))
+
+    prepared.page.route(DIRECT, lambda route: route.abort() if "/proxy/" not in route.request.url else route.fallback())
+    prepared.page.route(PROXIED, hand_on)
+    prepared.run(1, timeout=60)
+    is_seen(prepared, expect)
+    src = prepared.output(1).locator("iframe").get_attribute("src")
+    assert src.startswith(f"{prepared.page.url.partition('/lab/')[0]}/proxy/{address(home).removeprefix('http://127.0.0.1:')}")
+    assert len(asked) > 3
+    assert prepared.external == [each for each in prepared.external if each.endswith("icon_bundle.svg")]
+
+
+def test_where_it_is_not_reached_the_page_says_so_and_shows_the_curves(prepared: Any, home: Path, expect: Any) -> None:
+    prepared.page.route(DIRECT, lambda route: route.abort())
+    prepared.run(1, timeout=60)
+    port = address(home).split(":")[2].partition("/")[0]
+    said = prepared.output(1).get_by_role("status")
+    expect(said).to_contain_text(f"Install jupyter-server-proxy there, or forward its port {port}.")
+    expect(prepared.output(1).locator("iframe")).to_have_count(0)
+    expect(prepared.output(1).locator("img")).to_be_visible()
+    urllib.request.urlopen(address(home)).close()
