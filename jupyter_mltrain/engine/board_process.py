@@ -8,12 +8,16 @@ import secrets
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
 from jupyter_mltrain.domain.files import whole_file
+
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _RELOAD_SECONDS = 2  # until runs and epochs that came to be since are seen
@@ -31,7 +35,7 @@ def main(file: Path, logs: Path, parent: int) -> None:
     from tensorboard import program
 
     prefix = f"/{secrets.token_hex(8)}"
-    board = program.TensorBoard()
+    board = program.TensorBoard(server_class=lambda app, flags: program.WerkzeugServer(_told(app, f"{prefix}/here"), flags))
     where = ("--host", "127.0.0.1", "--port", "0", "--path_prefix", prefix)
     board.configure(argv=["tensorboard", "--logdir", str(logs), *where, "--reload_interval", str(_RELOAD_SECONDS)])
     port = urlsplit(board.launch()).port
@@ -43,6 +47,18 @@ def main(file: Path, logs: Path, parent: int) -> None:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
     finally:
         file.unlink(missing_ok=True)
+
+
+def _told(app: App, path: str) -> App:
+    """Return a WSGI application that also answers on `path`, which tells pages of other origins that it is there."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != path:
+            return app(environ, start_response)
+        start_response("204 No Content", [("Access-Control-Allow-Origin", "*"), ("Cache-Control", "no-store")])
+        return ()
+
+    return answer
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Set as AbstractSet
@@ -57,7 +58,7 @@ def start_server(file: Path, logs: Path) -> BoardServer:
         lines = log.read_text(errors="replace").strip().splitlines()[-_NUM_LAST_LINES:]
         how = f"exit code {process.wait()}, its last lines:\n" + "\n".join(lines)
         raise BoardError(f"expected TensorBoard to start, received {how}\nMend what they say, or see all of it in {log}")
-    process.returncode = 0  # it goes on, and this is not to be warned of
+    threading.Thread(target=process.wait, name="TensorBoard's end", daemon=True).start()  # whoever stops it: no zombie stays
     return server
 
 
@@ -102,11 +103,11 @@ def stop_server(server: BoardServer) -> None:
     try:
         process = psutil.Process(server.process.pid)
         process.terminate()
-        try:
-            process.wait(_SECONDS_TO_END)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait()
+        until = time.monotonic() + _SECONDS_TO_END
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > until:
+                process.kill()
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied as error:

@@ -8,15 +8,14 @@
 
   const element = (name, properties) => Object.assign(document.createElement(name), properties);
 
-  // A picture of TensorBoard's own, under its random prefix: unlike a request it tells across origins whether it is there.
-  const answers = (address) =>
-    new Promise((resolve) => {
-      const icon = new Image();
-      icon.onload = () => resolve(true);
-      icon.onerror = () => resolve(false);
-      icon.src = `${address}icon_bundle.svg`;
-      setTimeout(() => resolve(false), 1000 * SECONDS_TO_ANSWER);
-    });
+  // Its random prefix tells it from whatever else has its port by now.
+  const answers = async (address) => {
+    try {
+      return (await fetch(`${address}here`, { signal: AbortSignal.timeout(1000 * SECONDS_TO_ANSWER) })).ok;
+    } catch {
+      return false;
+    }
+  };
 
   const addresses = ({ port, prefix }) => [
     ...(isSameMachine ? [`http://127.0.0.1:${port}${prefix}/`] : []),

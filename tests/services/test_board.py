@@ -7,6 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -61,6 +64,11 @@ def wait_until_gone(process):
     assert not is_alive(process)
 
 
+def wait_until_reaped(pid):
+    while psutil.pid_exists(pid):  # ends with the test's own time limit
+        time.sleep(0.02)
+
+
 @pytest.fixture
 def session(tmp_path):
     session = Session(str(tmp_path / "home"))
@@ -79,6 +87,17 @@ def test_it_shows_each_run_under_its_readable_name_and_only_on_this_machine(sess
     assert [len(run.epochs) for run in board.runs] == [4, 4]
     listening = [each for each in psutil.Process(board.server.process.pid).net_connections() if each.status == "LISTEN"]
     assert {each.laddr for each in listening} == {("127.0.0.1", board.server.port)}
+
+
+def test_a_page_of_another_origin_is_told_that_it_is_there(session):
+    train(session, "digits")
+    server = open_board(session).server
+    with urllib.request.urlopen(f"{server.address}here") as reply:
+        assert (reply.status, reply.headers["Access-Control-Allow-Origin"], reply.read()) == (204, "*", b"")
+    with urllib.request.urlopen(f"{server.address}data/runs") as reply:
+        assert reply.headers["Access-Control-Allow-Origin"] is None
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"http://127.0.0.1:{server.port}/here")
 
 
 def test_a_later_call_and_another_notebook_take_the_one_that_runs_and_find_new_runs(session):
@@ -152,6 +171,18 @@ def test_it_ends_with_the_process_that_started_it(session, end):
     psutil.wait_procs(children, timeout=30)
     assert not any(child.is_running() for child in children)
     assert list((session.home / "board").glob("*.json")) == []
+
+
+def test_it_is_stopped_from_another_notebook_than_the_one_that_started_it(session):
+    train(session, "digits")
+    command = [sys.executable, "-c", OPEN, str(session.home)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as notebook:
+        pid = int(notebook.stdout.readline().split()[1])
+        assert stop_board(session).process.pid == pid
+        assert notebook.poll() is None
+        wait_until_reaped(pid)
+        notebook.stdin.close()
+    assert notebook.returncode == 0
 
 
 def test_it_ends_when_the_home_is_removed(session):
