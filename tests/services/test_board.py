@@ -118,6 +118,21 @@ def test_a_later_call_and_another_notebook_take_the_one_that_runs_and_find_new_r
     other.close()
 
 
+def test_two_notebooks_at_the_same_moment_start_one(session):
+    train(session, "digits")
+    command = [sys.executable, "-c", OPEN, str(session.home)]
+    notebooks = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert len({notebook.stdout.readline() for notebook in notebooks}) == 1
+    for notebook in notebooks:
+        notebook.communicate()
+
+
+def test_it_is_asked_past_the_proxy_of_the_network(session, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    train(session, "digits")
+    assert folders(open_board(session)) == {"digits#1"}
+
+
 def test_it_is_filtered_to_what_is_named(session):
     for name in ("digits", "wide"):
         search = begin_search(session.store, name)
