@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import sys
@@ -30,14 +29,6 @@ def whole_file(path: Path) -> Iterator[Path]:
         settle(partial, path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock `path`, an empty file; another process or thread waits for it here. It ends with its process."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def partial_path(path: Path) -> Path:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from jupyter_mltrain.domain.files import locked
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.search import Search
 from jupyter_mltrain.store.database import store_errors
@@ -28,7 +28,7 @@ def server_file(home: Path) -> Iterator[Path]:
     with ExitStack() as stack:
         with store_errors(file.parent):
             file.parent.mkdir(exist_ok=True)
-            stack.enter_context(locked(file.with_suffix(".lock")))
+            fcntl.flock(stack.enter_context(file.with_suffix(".lock").open("w")), fcntl.LOCK_EX)  # it ends with its process
         yield file
 
 
