@@ -18,6 +18,7 @@ import psutil
 from jupyter_mltrain.domain.board import BoardServer
 from jupyter_mltrain.domain.errors import BoardError
 from jupyter_mltrain.domain.run import Process
+from jupyter_mltrain.engine.environment import search_path
 
 _SECONDS_BETWEEN_LOOKS = 0.05
 _MOST_SECONDS_TO_START = 120.0
@@ -131,5 +132,4 @@ def _started(process: subprocess.Popen[bytes], file: Path) -> BoardServer | None
 
 def _environment() -> dict[str, str]:
     """Return what its environment has besides this one's: the modules found here, and no card, which is for training."""
-    modules = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
-    return {"PYTHONPATH": modules, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {"PYTHONPATH": search_path(), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}

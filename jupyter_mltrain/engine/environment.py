@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ def facts(found: tuple[Device, ...]) -> dict[str, Any]:
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
     }
+
+
+def search_path() -> str:
+    """Return this process's module search path as `PYTHONPATH` hands it to another."""
+    return os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
 
 
 @functools.cache

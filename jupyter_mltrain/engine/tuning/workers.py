@@ -20,6 +20,7 @@ from jupyter_mltrain.domain.run import Failure, RunStatus
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine import sending
 from jupyter_mltrain.engine.devices import num_cores
+from jupyter_mltrain.engine.environment import search_path
 from jupyter_mltrain.engine.tuning.here import Supervision
 from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
@@ -195,9 +196,8 @@ class _Worker:
 
 def _environment(slot: int) -> dict[str, str]:
     """Return what a worker's environment has besides this one's: the modules found here, and one card where there are several."""
-    modules = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
     mine = {"CUDA_VISIBLE_DEVICES": cards()[slot % len(cards())]} if len(cards()) > 1 else {}
-    return {"PYTHONPATH": modules, **mine}
+    return {"PYTHONPATH": search_path(), **mine}
 
 
 def cards() -> list[str]:
