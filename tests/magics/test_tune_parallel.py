@@ -163,6 +163,15 @@ class TestEnds:
         assert "--parallel" in str(tiny.error)
 
 
+def test_processes_that_die_at_any_moment_lose_only_trials(tiny):
+    tiny.run("import os\nkernel = os.getpid()")
+    dying = "import os, threading\nif os.getpid() != kernel:\n    threading.Timer(0.6, os._exit, [1]).start()\n"
+    tiny.run(tune("--trials 6 --parallel 2 --prune none --max-failures 9", dying + CELL))
+    statuses = [trial.status for trial in tiny["search"].trials]
+    assert len(statuses) == 6
+    assert set(statuses) <= {RunStatus.COMPLETED, RunStatus.FAILED}
+
+
 def test_a_process_that_has_grown_is_replaced(tiny, monkeypatch):
     monkeypatch.setattr(workers, "_MOST_GROWTH", 0.5)
     monkeypatch.setattr(workers, "_NUM_UNTIL_SETTLED", 1)

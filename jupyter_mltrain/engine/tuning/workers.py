@@ -22,7 +22,7 @@ from jupyter_mltrain.engine import sending
 from jupyter_mltrain.engine.devices import num_cores
 from jupyter_mltrain.engine.environment import search_path
 from jupyter_mltrain.engine.tuning.here import Supervision
-from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
+from jupyter_mltrain.engine.tuning.hyperparameters import INTERNAL, HyperParameters
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
 
 _SECONDS_BETWEEN_LOOKS = 0.02  # at what the user wishes
@@ -71,7 +71,7 @@ class Workers:
     def start(self, task: TrialTask) -> None:
         """Give a trial to a worker that has none."""
         slot = next(slot for slot in range(self.width) if slot not in self._workers or self._workers[slot].task is None)
-        if slot not in self._workers:
+        if slot not in self._workers or not self._workers[slot].is_alive():
             log = Path(self._folder.name) / f"{slot}.log"
             self._workers[slot] = _Worker(slot, self.width, self._parcel, log, self._messages)
         self._workers[slot].begin(task)
@@ -98,8 +98,10 @@ class Workers:
                     return number, outcome
                 case ("raised", error):
                     raise error
-                case ("died",) if worker.task is not None:
-                    return worker.task.number, self._died(worker)
+                case ("died",) if self._workers.get(worker.slot) is worker:
+                    del self._workers[worker.slot]
+                    if worker.task is not None:
+                        return worker.task.number, _lost(worker.task, worker.why_it_died())
 
     def _hand_on_wishes(self) -> None:
         control = self._supervision.control
@@ -110,13 +112,14 @@ class Workers:
             for worker in self._workers.values():
                 worker.send((wish,))
 
-    def _died(self, worker: _Worker) -> TrialOutcome:
-        del self._workers[worker.slot]
-        task = worker.task
-        assert task is not None
-        space = HyperParameters.of(task.hyperparameters.values, task.hyperparameters)
-        values = {name: value for name, value in task.hyperparameters.values.items() if not name.startswith("tuner/")}
-        return TrialOutcome(status=RunStatus.FAILED, values=values, space=space, failure=worker.why_it_died())
+
+def _lost(task: TrialTask, failure: Failure) -> TrialOutcome:
+    """Return what came of a trial whose process has died."""
+    given = task.hyperparameters.values
+    values = {name: value for name, value in given.items() if not name.startswith(INTERNAL)}
+    return TrialOutcome(
+        status=RunStatus.FAILED, values=values, space=HyperParameters.of(given, task.hyperparameters), failure=failure
+    )
 
 
 class _Worker:
@@ -128,7 +131,8 @@ class _Worker:
     """
 
     def __init__(self, slot: int, width: int, parcel: bytes, log: Path, messages: queue.SimpleQueue[Any]) -> None:
-        self.slot, self.task = slot, None
+        self.slot = slot
+        self.task: TrialTask | None = None
         self._log = log
         self._num_begun, self._settled_size = 0, 0
         with log.open("wb") as stderr:
@@ -143,7 +147,9 @@ class _Worker:
         threading.Thread(target=self._read, args=(self._process.stdout, messages), daemon=True).start()
         self.send({"parcel": parcel, "threads": max(1, num_cores() // width)})
 
-    task: TrialTask | None
+    def is_alive(self) -> bool:
+        """Tell whether it can be given something."""
+        return self._process.poll() is None
 
     def begin(self, task: TrialTask) -> None:
         """Give it a trial."""
