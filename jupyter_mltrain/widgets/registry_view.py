@@ -68,11 +68,11 @@ class RegistryView:
         display({"text/plain": "", "application/vnd.jupyter.widget-view+json": view}, raw=True)
 
     def _receive(self, command: Mapping[str, Any]) -> None:
-        """Do what a button asks for, show what came of it, and keep the table that stays up to date."""
+        """Do what a button asks for, bring the table that stays up to date, and show what came of it."""
         assert self._widget is not None
         self._state.do(command)
+        self._twin.update(self._bundle(), raw=True)  # first: whoever sees the answer may save
         self._widget.send_state("state")
-        self._twin.update(self._bundle(), raw=True)
 
     def _page(self) -> RegistryPage:
         standing_now = standing(self._session)
