@@ -138,7 +138,7 @@ class TestEnds:
 
     def test_max_time_ends_those_that_run(self, tiny):
         endless = CELL.replace("epochs=3", "epochs=100000")
-        tiny.run(tune("--trials 99 --parallel 2 --max-time 20s --prune none", endless))
+        tiny.run(tune("--trials 99 --parallel 2 --max-time 15s --prune none", endless))
         assert [trial.status for trial in tiny["search"].trials] == [RunStatus.STOPPED] * 2
         assert all(len(trial.epochs) > 1 for trial in tiny["search"].trials)
 
