@@ -123,20 +123,14 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One training as the store has it.
+class Record:
+    """What a run and a search have in common: work that a process does, as the store has it.
 
     Attributes:
-        id: 12 characters that sort by time of creation; also the name of the run's folder.
-        name: readable, may repeat; `number` counts the runs of this name from 1.
+        id: 12 characters that sort by time of creation.
+        name: readable, may repeat; `number` counts those of this name from 1.
         source: the cell's exact source, magic line included.
         options: the options that were given on the line.
-        facts: what reproducibility hangs on: `seed`, `deterministic`, `model` (summary, parameter count), `data`
-            (fingerprints), `environment` (versions, platform, devices, git, threads), `hyperparams`, `overridden`, …
-        epochs: empty in listings.
-        folder: holds `best.keras`, `last.keras` and `tensorboard/`, as far as they came to be.
-        trial: what it was in a search; None for a run of its own.
-        predictor: what `predict` calls; None where there is no model.
     """
 
     id: str
@@ -152,8 +146,28 @@ class Run:
     tags: Mapping[str, str]
     note: str
     facts: Mapping[str, Any]
-    result: TrainingResult | None
     failure: Failure | None
+
+    @property
+    def ref(self) -> str:
+        """The name that finds exactly this one: `digits#2`."""
+        return f"{self.name}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Record):
+    """One training as the store has it; its `id` is also the name of its folder.
+
+    Attributes:
+        facts: what reproducibility hangs on: `seed`, `deterministic`, `model` (summary, parameter count), `data`
+            (fingerprints), `environment` (versions, platform, devices, git, threads), `hyperparams`, `overridden`, …
+        epochs: empty in listings.
+        folder: holds `best.keras`, `last.keras` and `tensorboard/`, as far as they came to be.
+        trial: what it was in a search; None for a run of its own.
+        predictor: what `predict` calls; None where there is no model.
+    """
+
+    result: TrainingResult | None
     epochs: tuple[Epoch, ...] = field(default=(), repr=False)
     folder: Path
     trial: Trial | None = None

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from jupyter_mltrain.domain.errors import OptionError
-from jupyter_mltrain.domain.run import Failure, Process, Run, RunStatus, lower_is_better
+from jupyter_mltrain.domain.run import Record, Run, RunStatus, lower_is_better
 from jupyter_mltrain.domain.spec import AUTO, Auto, TrainSpec, check_name
 
 _TRIAL_REF = re.compile(r"(?P<search>.+)/(?P<number>[0-9]{1,9})")
@@ -152,16 +151,13 @@ class SearchSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class Search(Record):
     """One search as the store has it.
 
+    It is running, completed (its trials are done, nothing is left to try, or its time is over), stopped (by the Stop button),
+    interrupted, failed, or has died.
+
     Attributes:
-        id: 12 characters that sort by time of creation.
-        name: readable, may repeat; `number` counts the searches of this name from 1.
-        status: running, completed (its trials are done, nothing is left to try, or its time is over), stopped (by the Stop
-            button), interrupted, failed, died.
-        source: the cell's exact source, magic line included.
-        options: the options that were given on the line.
         facts: `oracle`, `prune`, `seed`; `objectives`, a list of texts like `val_loss:min`; `space`, a list of mappings, each
             with `name`, `kind` (`Int`, `Float`, `Choice`, `Boolean`, `Fixed`), `default`, for numbers `min`, `max`, `step`
             and `log` (whether sampled by its logarithm), for choices `values`, for conditional ones `condition`, a text;
@@ -173,28 +169,9 @@ class Search:
         framer: makes the data frame that `frame` returns.
     """
 
-    id: str
-    name: str
-    number: int
-    status: RunStatus
-    source: str
-    started_at: datetime  # with time zone
-    ended_at: datetime | None
-    user: str
-    process: Process
-    options: Mapping[str, Any]
-    tags: Mapping[str, str]
-    note: str
-    facts: Mapping[str, Any]
-    failure: Failure | None
     num_trials: int
     trials: tuple[Run, ...] = field(default=(), repr=False)
     framer: Callable[[Search], Any] | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def ref(self) -> str:
-        """The name that finds exactly this search: `digits#2`."""
-        return f"{self.name}#{self.number}"
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -52,7 +52,7 @@ def start_server(file: Path, logs: Path) -> BoardServer:
         )
     try:
         server = _started(process, file)
-    except BaseException:
+    except BaseException:  # an interrupt too
         process.kill()
         process.wait()
         raise

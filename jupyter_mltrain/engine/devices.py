@@ -98,6 +98,14 @@ def num_cores() -> int:
     return min(cores, max(1, quota // period))
 
 
+def cards() -> list[str]:
+    """Return the GPUs as `CUDA_VISIBLE_DEVICES` names them."""
+    import tensorflow as tf
+
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return [shown[n] if n < len(shown) and shown[n] else str(n) for n in range(len(tf.config.list_physical_devices("GPU")))]
+
+
 def processor() -> str:
     """Return the processor's name as its maker writes it, else what Python knows."""
     information = Path("/proc/cpuinfo")

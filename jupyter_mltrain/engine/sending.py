@@ -36,7 +36,7 @@ def pack(spec: TrainSpec, cell: Cell, folder: Path) -> bytes:
     portable = cell.portable(spec.expressions())
     try:
         return _pickled((spec, portable, _setup()), folder)
-    except Exception as error:
+    except Exception as error:  # anything of the user's own may refuse to be pickled, in any way
         options = {option.name: getattr(spec, option.name) for option in fields(spec)}
         raise OptionError(_complaint({**portable.needs, **options}, error)) from error
 

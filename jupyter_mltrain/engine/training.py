@@ -17,9 +17,9 @@ from jupyter_mltrain.domain.run import Epoch, RunStatus, TrainingOutcome, Traini
 from jupyter_mltrain.domain.spec import Cell, CellOutcome, TrainSpec
 from jupyter_mltrain.engine import phase, room
 from jupyter_mltrain.engine.auto import Auto
-from jupyter_mltrain.engine.board import Board
 from jupyter_mltrain.engine.capture import captured
 from jupyter_mltrain.engine.checkpoints.run import RunCheckpoints
+from jupyter_mltrain.engine.event_files import EventFiles
 from jupyter_mltrain.engine.facts import hyperparams, model_facts, model_name, num_params
 from jupyter_mltrain.engine.fingerprint import fingerprints
 from jupyter_mltrain.engine.gradients import recording_goes_on
@@ -43,7 +43,7 @@ class Training:
         self._interrupts, self._on_event = state.interrupts, state.on_event
         self._saver = Saver(job.folder) if job.folder else None
         num_before = len(job.resumption.target.epochs) if job.resumption else 0
-        self._board = Board(job.folder / "tensorboard", num_before) if job.folder else None
+        self._event_files = EventFiles(job.folder / "tensorboard", num_before) if job.folder else None
         state.on_event = self._tell
         if self._saver:
             state.on_best = self._saver.on_best
@@ -60,8 +60,8 @@ class Training:
         self._checkpoints = RunCheckpoints(job, state, say=self._say, on_event=self._on_event)
 
     def _tell(self, event: Event) -> None:
-        if self._board and isinstance(event, EpochEnded):
-            self._board.write(event.epoch)
+        if self._event_files and isinstance(event, EpochEnded):
+            self._event_files.write(event.epoch)
         self._on_event(event)
 
     def run_body(self) -> CellOutcome:
@@ -198,8 +198,8 @@ class Training:
     def rescue(self) -> None:
         """Keep what a training that failed has brought so far."""
         self._checkpoints.close()
-        if self._board:
-            self._board.close(self._hyperparams, RunStatus.FAILED)
+        if self._event_files:
+            self._event_files.close(self._hyperparams, RunStatus.FAILED)
         best = self._state.best
         if self._saver and best.best_weights is not None:
             after = self._model.get_weights()
@@ -217,8 +217,8 @@ class Training:
             gc.collect()
         best, last = self._write_models()
         self._checkpoints.close()
-        if self._board:
-            self._board.close(self._hyperparams, status)
+        if self._event_files:
+            self._event_files.close(self._hyperparams, status)
         is_shown = outcome.value is not None and not isinstance(outcome.value, keras.Model | keras.callbacks.History)
         return TrainingOutcome(
             status=status,

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Column, Connection, Row, Select, Table, bindparam, select, update
 
 from jupyter_mltrain.domain.errors import OptionError
-from jupyter_mltrain.domain.run import Process, RunStatus
+from jupyter_mltrain.domain.run import Failure, Process, Record, RunStatus
+from jupyter_mltrain.store.codec import as_record
 from jupyter_mltrain.store.database import Database
 from jupyter_mltrain.store.processes import is_alive, this_process
 
-
-class Named(Protocol):
-    """A run or a search."""
-
-    @property
-    def ref(self) -> str:
-        """The name that finds exactly it."""
-        ...
+_AS_THEY_ARE = ("id", "name", "number", "source", "started_at", "ended_at", "user", "options", "note", "facts")
 
 
 def running(process: Process) -> dict[str, Any]:
@@ -42,6 +36,16 @@ def process_from(row: Row[Any]) -> Process:
     return Process(host=row.host, pid=row.pid, started=row.process_started)
 
 
+def common(row: Row[Any]) -> dict[str, Any]:
+    """Return the fields of a `Record` that a row tells; its tags are read apart."""
+    return {
+        **{name: row._mapping[name] for name in _AS_THEY_ARE},  # noqa: SLF001 - SQLAlchemy's public name
+        "status": RunStatus(row.status),
+        "process": process_from(row),
+        "failure": None if row.failure is None else as_record(Failure, row.failure),
+    }
+
+
 def check_free(row: Row[Any], ref: str, process: Process) -> None:
     """Raise `OptionError` if a row is running and a process other than `process` may be at work on it.
 
@@ -57,7 +61,7 @@ def check_free(row: Row[Any], ref: str, process: Process) -> None:
         )
 
 
-def check_ended(connection: Connection, table: Table, what: str, found: Mapping[str, Named]) -> None:
+def check_ended(connection: Connection, table: Table, what: str, found: Mapping[str, Record]) -> None:
     """Raise `OptionError` if one of the rows with the ids of `found` is running."""
     busy = connection.execute(select(table.c.id).where(table.c.id.in_(found), table.c.status == RunStatus.RUNNING)).scalar()
     if busy is not None:

@@ -9,29 +9,17 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from jupyter_mltrain.domain.run import Epoch, Failure, Run, RunStatus, TrainingResult, Trial
+from jupyter_mltrain.domain.run import Epoch, Run, TrainingResult, Trial
 from jupyter_mltrain.store.codec import as_mapping, as_record
-from jupyter_mltrain.store.records import process_from
+from jupyter_mltrain.store.records import common
 
 
 def run_from(row: Row[Any], *, tags: Mapping[str, str], epochs: tuple[Epoch, ...], folder: Path) -> Run:
     """Return the run of a row of `runs`."""
     return Run(
-        id=row.id,
-        name=row.name,
-        number=row.number,
-        status=RunStatus(row.status),
-        source=row.source,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        user=row.user,
-        process=process_from(row),
-        options=row.options,
+        **common(row),
         tags=tags,
-        note=row.note,
-        facts=row.facts,
         result=None if row.result is None else as_record(TrainingResult, row.result),
-        failure=None if row.failure is None else as_record(Failure, row.failure),
         epochs=epochs,
         folder=folder,
         trial=None if row.search_id is None else _trial_from(row),

@@ -67,6 +67,25 @@ def _json() -> JSON:
     return JSON(none_as_null=True)
 
 
+def _of_a_record() -> tuple[Column[Any], ...]:
+    """Return the columns that runs and searches have in common."""
+    return (
+        Column("id", FreeText, primary_key=True),
+        Column("name", FreeText, nullable=False),
+        Column("number", Integer, nullable=False),
+        Column("status", String(16), nullable=False),
+        Column("started_at", UtcDateTime, nullable=False),
+        Column("ended_at", UtcDateTime),
+        Column("user", FreeText, nullable=False),
+        Column("host", FreeText, nullable=False),
+        Column("pid", BigInteger, nullable=False),
+        Column("process_started", Float, nullable=False),
+        Column("source", FreeText, nullable=False),
+        Column("note", FreeText, nullable=False),
+        Column("options", _json(), nullable=False),
+    )
+
+
 def _run_id() -> ForeignKey:
     return ForeignKey("runs.id", ondelete="CASCADE")
 
@@ -84,19 +103,7 @@ counters = Table(  # the last number given, so that the number of a removed run 
 searches = Table(
     "searches",
     metadata,
-    Column("id", FreeText, primary_key=True),
-    Column("name", FreeText, nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime),
-    Column("user", FreeText, nullable=False),
-    Column("host", FreeText, nullable=False),
-    Column("pid", BigInteger, nullable=False),
-    Column("process_started", Float, nullable=False),
-    Column("source", FreeText, nullable=False),
-    Column("note", FreeText, nullable=False),
-    Column("options", _json(), nullable=False),
+    *_of_a_record(),
     Column("tags", _json(), nullable=False),
     Column("facts", _json(), nullable=False),
     Column("failure", _json()),
@@ -109,19 +116,7 @@ searches = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", FreeText, primary_key=True),
-    Column("name", FreeText, nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime),
-    Column("user", FreeText, nullable=False),
-    Column("host", FreeText, nullable=False),
-    Column("pid", BigInteger, nullable=False),
-    Column("process_started", Float, nullable=False),
-    Column("source", FreeText, nullable=False),
-    Column("note", FreeText, nullable=False),
-    Column("options", _json(), nullable=False),
+    *_of_a_record(),
     Column("facts", _json(), nullable=False),
     Column("result", _json()),
     Column("failure", _json()),

@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, select
 
-from jupyter_mltrain.domain.run import Failure, Run, RunStatus
+from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.search import Search
-from jupyter_mltrain.store.codec import as_record
-from jupyter_mltrain.store.records import process_from
+from jupyter_mltrain.store.records import common
 from jupyter_mltrain.store.schema import runs, searches
 
 _NUM_TRIALS = select(func.count()).where(runs.c.search_id == searches.c.id).scalar_subquery().label("num_trials")
@@ -23,21 +22,4 @@ def select_searches() -> Select[Any]:
 
 def search_from(row: Row[Any], trials: Sequence[Run] = ()) -> Search:
     """Return the search of a row of `select_searches`."""
-    return Search(
-        id=row.id,
-        name=row.name,
-        number=row.number,
-        status=RunStatus(row.status),
-        source=row.source,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        user=row.user,
-        process=process_from(row),
-        options=row.options,
-        tags=row.tags,
-        note=row.note,
-        facts=row.facts,
-        failure=None if row.failure is None else as_record(Failure, row.failure),
-        num_trials=row.num_trials,
-        trials=tuple(trials),
-    )
+    return Search(**common(row), tags=row.tags, num_trials=row.num_trials, trials=tuple(trials))

@@ -17,8 +17,8 @@ import pytest
 
 from jupyter_mltrain.domain.errors import BoardError, UnknownNameError
 from jupyter_mltrain.domain.run import Process, RunStatus
-from jupyter_mltrain.engine.board import Board as EventFiles
 from jupyter_mltrain.engine.board_server import await_runs, find_server, runs_shown
+from jupyter_mltrain.engine.event_files import EventFiles
 from jupyter_mltrain.services.board import open_board, stop_board
 from jupyter_mltrain.services.runs import remove_runs
 from jupyter_mltrain.services.session import Session
@@ -59,7 +59,8 @@ def looked_at(board):
     return {name.partition("/")[0] for name in runs_shown(board.server) if re.search(board.run_filter, name)}
 
 
-def wait_until_gone(process):
+def assert_gone(process):
+    """Wait until a process has ended."""
     psutil.wait_procs([psutil.Process(process.pid)] if psutil.pid_exists(process.pid) else [], timeout=30)
     assert not is_alive(process)
 
@@ -164,7 +165,7 @@ def test_after_it_was_killed_another_is_started(session):
     train(session, "digits")
     killed = open_board(session).server
     os.kill(killed.process.pid, signal.SIGKILL)
-    wait_until_gone(killed.process)
+    assert_gone(killed.process)
     (file,) = (session.home / "board").glob("*.json")
     assert find_server(file) == killed
     board = open_board(session)
@@ -182,7 +183,7 @@ def test_it_ends_with_the_process_that_started_it(session, end):
         children = psutil.Process(process.pid).children()
         assert open_board(session).server.process == process
         notebook.send_signal(end)
-    wait_until_gone(process)
+    assert_gone(process)
     psutil.wait_procs(children, timeout=30)
     assert not any(child.is_running() for child in children)
     assert list((session.home / "board").glob("*.json")) == []
@@ -200,12 +201,13 @@ def test_it_is_stopped_from_another_notebook_than_the_one_that_started_it(sessio
     assert notebook.returncode == 0
 
 
-def test_it_ends_when_the_home_is_removed(session):
+def test_it_ends_when_the_file_that_tells_of_it_is_gone(session):
     train(session, "digits")
     server = open_board(session).server
+    assert is_alive(server.process)
     (file,) = (session.home / "board").glob("*.json")
     file.unlink()
-    wait_until_gone(server.process)
+    assert_gone(server.process)
 
 
 def test_an_interrupt_of_the_kernel_is_not_for_it(session):

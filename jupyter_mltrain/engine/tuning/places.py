@@ -11,11 +11,11 @@ from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.search import SearchSpec
 from jupyter_mltrain.domain.spec import AUTO, Cell
 from jupyter_mltrain.engine import sending
-from jupyter_mltrain.engine.devices import num_cores
+from jupyter_mltrain.engine.devices import cards, num_cores
 from jupyter_mltrain.engine.plans.memory import free_memory
 from jupyter_mltrain.engine.tuning.here import Here, Place, Supervision
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
-from jupyter_mltrain.engine.tuning.workers import Workers, cards
+from jupyter_mltrain.engine.tuning.workers import Workers
 
 _LEAST_TRIALS = 3  # before it can be told how long one takes; the first, which starts everything, is left out
 _SECONDS_TO_START = 4.0  # of a process: importing TensorFlow, and the first trial's programs once more

@@ -19,7 +19,7 @@ import psutil
 from jupyter_mltrain.domain.run import Failure, RunStatus
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine import sending
-from jupyter_mltrain.engine.devices import num_cores
+from jupyter_mltrain.engine.devices import cards, num_cores
 from jupyter_mltrain.engine.environment import search_path
 from jupyter_mltrain.engine.tuning.here import Supervision
 from jupyter_mltrain.engine.tuning.hyperparameters import INTERNAL, HyperParameters
@@ -57,7 +57,7 @@ class Workers:
         self._folder = tempfile.TemporaryDirectory(prefix="mltrain-", ignore_cleanup_errors=True)
         try:
             self._parcel = sending.pack(self._spec, self._cell, Path(self._folder.name))
-        except BaseException:
+        except BaseException:  # an interrupt too
             self._folder.cleanup()
             raise
         return self
@@ -204,11 +204,3 @@ def _environment(slot: int) -> dict[str, str]:
     """Return what a worker's environment has besides this one's: the modules found here, and one card where there are several."""
     mine = {"CUDA_VISIBLE_DEVICES": cards()[slot % len(cards())]} if len(cards()) > 1 else {}
     return {"PYTHONPATH": search_path(), **mine}
-
-
-def cards() -> list[str]:
-    """Return the GPUs as `CUDA_VISIBLE_DEVICES` names them."""
-    import tensorflow as tf
-
-    shown = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    return [shown[n] if n < len(shown) and shown[n] else str(n) for n in range(len(tf.config.list_physical_devices("GPU")))]

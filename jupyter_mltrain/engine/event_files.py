@@ -12,7 +12,7 @@ from jupyter_mltrain.domain.run import Epoch, RunStatus
 _SECONDS_BETWEEN_FLUSHES = 1.0
 
 
-class Board:
+class EventFiles:
     """Writes `train/` and `validation/` under a folder: scalar `epoch_<metric>` at step = epoch, from 0."""
 
     def __init__(self, folder: Path, num_before: int = 0) -> None:
