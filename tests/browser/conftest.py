@@ -191,7 +191,7 @@ class BrowserNotebook:
         """Return the value of a JavaScript function; unlike `page.evaluate` it ends after `timeout` seconds."""
         race = """([source, argument, seconds]) => Promise.race([
             (0, eval)(`(${source})`)(argument),
-            new Promise((_, reject) => setTimeout(() => reject(new Error("no answer")), seconds * 1000)),
+            new Promise((_, reject) => setTimeout(() => reject(new Error(`no answer: ${source}`)), seconds * 1000)),
         ])"""
         return self.page.evaluate(race, [function, argument, timeout])
 

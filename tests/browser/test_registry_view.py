@@ -73,8 +73,9 @@ def registry(open_notebook: Any, home: Path) -> Any:
         return opened[0]
 
     yield open_
-    assert opened[0].errors == []
-    assert opened[0].notebook.external == []
+    for each in opened:
+        assert each.errors == []
+        assert each.notebook.external == []
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
