@@ -239,6 +239,14 @@ class BrowserNotebook:
         """Return the locator of all that a cell shows."""
         return self.cell(index).locator(".jp-OutputArea")
 
+    def accessibility_faults(self, selector: str) -> list[str]:
+        """Return what axe-core calls serious or critical within an element: the rule, and the element that breaks it."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        violations = Axe().run(self.page, context=selector).response["violations"]
+        grave = [each for each in violations if each["impact"] in ("serious", "critical")]
+        return [f"{each['id']}: {node['html']}" for each in grave for node in each["nodes"]]
+
     def prompt(self, index: int) -> str:
         """Return `[*]:` while a cell runs or waits, `[3]:` when it has ended."""
         return str(self.cell(index).locator(".jp-InputPrompt").inner_text())

@@ -99,6 +99,7 @@ def test_aliases_are_set_moved_and_rolled_back_by_mouse(registry: Any, expect: A
     seen.output.screenshot(path=tmp_path / f"registry-{theme.lower()}.png")
     contrasts = seen.notebook.js(CONTRASTS)
     assert contrasts["text"] >= 4.5
+    assert seen.notebook.accessibility_faults(".mlt-registry") == []
 
     seen.button("Roll back", "digits@champion").click()
     seen.view.get_by_role("form").get_by_label("Reason").fill("it was slow")
