@@ -119,6 +119,7 @@ class SearchRecord:
     def end_trial(self, proposal: Proposal, outcome: TrialOutcome, tuner: Tuner) -> Run:
         """Record how a trial ended."""
         run = self._running[proposal.number]
+        is_cut_short = outcome.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED)  # it may not have asked for all its values
         ended: Run = self._searches.end_trial(
             run.id,
             status=outcome.status,
@@ -127,7 +128,7 @@ class SearchRecord:
             epochs=outcome.epochs,
             facts=outcome.facts,
             scores=outcome.scores,
-            values=outcome.values or proposal.values,
+            values=proposal.values if is_cut_short else outcome.values or proposal.values,
             state=tuner.state,
         )
         del self._running[proposal.number]

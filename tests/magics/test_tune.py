@@ -316,13 +316,15 @@ class TestEnds:
         assert {len(trial.epochs) for trial in others} == {3}  # and no step of a fourth
         assert tiny["search"].facts["seconds_saved"] > 0
 
-    @pytest.mark.parametrize(("pause", "others"), [("0.0", RunStatus.COMPLETED), ("0.1", RunStatus.PRUNED)])
-    def test_they_are_only_where_that_saves_time(self, tiny, pause, others):
+    @pytest.mark.parametrize(
+        ("before", "epochs", "pause", "others"), [(0.5, 6, 0.0, RunStatus.COMPLETED), (0.0, 20, 0.1, RunStatus.PRUNED)]
+    )
+    def test_they_are_only_where_that_saves_time(self, tiny, before, epochs, pause, others):
         cell = (
-            'import time\nkind = hp.Choice("kind", [0, 1, 2])\n'
+            f'import time\ntime.sleep({before})\nkind = hp.Choice("kind", [0, 1, 2])\n'
             "m = net(4 + kind)\nm.optimizer.learning_rate = [0.1, 1e-6, 2e-6][kind]\n"
             f"wait = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep({pause}))\n"
-            "m.fit(x, y, epochs=20, callbacks=[wait])"
+            f"m.fit(x, y, epochs={epochs}, callbacks=[wait])"
         )
         tiny.run(tune("--oracle grid", cell))
         assert [trial.status for trial in tiny["search"].trials] == [RunStatus.COMPLETED, others, others]
@@ -361,10 +363,12 @@ class TestResume:
         assert [trial.trial.values for trial in more.trials] == [trial.trial.values for trial in whole.trials]
         assert [trial.trial.scores for trial in more.trials] == [trial.trial.scores for trial in whole.trials]
 
-    def test_after_a_stop_the_trial_in_progress_is_done_again(self, tiny):
+    @pytest.mark.parametrize("place", ["model =", "model.fit"])  # before it has asked for all its values, and after
+    def test_after_a_stop_the_trial_in_progress_is_done_again(self, tiny, place):
         stop = "calls.append(1)\nif len(calls) == 4:\n    raise KeyboardInterrupt\n"  # the third trial, after the rehearsal
-        tiny.run("calls = []").run(tune("cut --trials 5 --seed 2 --prune none", NET + stop + CELL.removeprefix(NET)))
+        tiny.run("calls = []").run(tune("cut --trials 5 --seed 2 --prune none", CELL.replace(place, stop + place)))
         cut = tiny["search"]
+        assert cut.trials[-1].trial.values.keys() == {"units", "lr"}
         assert (cut.status, len(cut.trials), cut.trials[-1].status) == (RunStatus.INTERRUPTED, 3, RunStatus.INTERRUPTED)
         tiny.run(tune("--resume cut"))
         assert [trial.status for trial in tiny["search"].trials] == [RunStatus.COMPLETED] * 5
