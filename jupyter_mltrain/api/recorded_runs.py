@@ -14,6 +14,7 @@ from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.errors import MissingExtraError
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.domain.spec import chosen
+from jupyter_mltrain.services.background import BackgroundRun, attach
 from jupyter_mltrain.services.registry import predictor_of
 from jupyter_mltrain.services.runs import get_run, list_runs, moment
 
@@ -63,6 +64,16 @@ class Runs:
             return predictor()(x)
 
         return replace(run, predictor=predict)
+
+    def attach(self, ref: str | None = None) -> BackgroundRun:
+        """Return a run that trains in a process of its own, to wait for it, to stop or pause it, or to take its model.
+
+        Raises:
+            UnknownNameError: there is no such run; near misses are suggested.
+            OptionError: it trains in a notebook's kernel.
+        """
+        with opened() as session:
+            return attach(session, ref)
 
     def list(
         self,

@@ -12,6 +12,9 @@ from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import Auto, CellOutcome, LearningRateSchedule, Plan, Precision, TrainSpec, chosen
+from jupyter_mltrain.services.background import BackgroundRun
+
+_NOT_OF_THE_SPEC = ("body", "resume", "background", "detach", "notify")
 
 
 def train(
@@ -53,11 +56,14 @@ def train(
     dry_run: bool = False,
     checkpoint_every: str | None = None,
     resume: str | None = None,
+    background: bool = False,
+    detach: bool = False,
+    notify: str | None = None,
     register: str | None = None,
     tags: Mapping[str, str] | None = None,
     note: str = "",
     track: bool = True,
-) -> Run | Estimate:
+) -> Run | BackgroundRun | Estimate:
     """Train a model, watched and recorded as a `%%train` cell is.
 
     Args:
@@ -101,19 +107,22 @@ def train(
         checkpoint_every: `1 epoch`, `500 steps`, `10 min`, `never`: when to keep what `resume` needs; else as often as is cheap.
         resume: a run that was cut short, to go on with from its newest checkpoint; `last` is the newest. It keeps the options
             that it began with; objects have to be given again.
+        background: train in a process of its own and return at once; it is interrupted when this process ends.
+        detach: as `background`, and it goes on when this process has ended.
+        notify: a shell command for the end of such a training; `MLTRAIN_RUN` and `MLTRAIN_STATUS` tell it of what.
         register: put the best model under a new version of this name.
         tags: labels of the run.
         note: a remark for the record.
         track: False records nothing and writes nothing.
 
     Returns:
-        the run as it is recorded, or the `Estimate` of a dry run.
+        the run as it is recorded, a `BackgroundRun` of one that trains by itself, or the `Estimate` of a dry run.
 
     Raises:
         MLTrainError: what was asked cannot be done; the run is recorded as failed.
         Exception: whatever the function raises, unchanged; the run is recorded as failed.
     """
-    options = {option: value for option, value in locals().items() if option not in ("body", "resume")}
+    options = {option: value for option, value in locals().items() if option not in _NOT_OF_THE_SPEC}
     from jupyter_mltrain.services.estimating import estimate
     from jupyter_mltrain.services.training import train as train_cell
     from jupyter_mltrain.widgets.train_view import TrainView
@@ -122,6 +131,11 @@ def train(
     if spec.dry_run and not resume:
         with opened() as session:
             return estimate(session, spec, cell)
+    if background or detach:
+        from jupyter_mltrain.services.detaching import detach as detach_cell
+
+        with opened() as session:
+            return detach_cell(session, spec, cell, resume=resume, outlives=detach, notify=notify)
     with opened() as session, TrainView(resume or spec.name or "run") as view:
         return train_cell(session, spec, cell, on_event=view.on_event, control=view.control, resume=resume)[0]
 

@@ -41,6 +41,10 @@ class DeviceError(MLTrainError):
     """The machine lacks a device that was asked for."""
 
 
+class RunFailedError(MLTrainError):
+    """A training in a process of its own failed, or its process died."""
+
+
 class SearchError(MLTrainError):
     """A search came to nothing: its trials fail one after the other."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from jupyter_mltrain.domain.run import Epoch, Run
@@ -78,6 +79,13 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """The training waits between two steps, or goes on again."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEnded:
     """An epoch and its validation are done; `best` tells whether it is the best so far."""
 
@@ -132,7 +140,7 @@ class TrialEvent:
     """Something that happens in the training of a running trial."""
 
     number: int
-    event: FactsKnown | EngineStarting | EngineChosen | PlanInUse | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
+    event: Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +160,20 @@ class SearchEnded:
 
 SearchEvent = SearchStarted | TrialStarted | TrialEvent | TrialEnded | SearchEnded | EngineStarting | Notice | FactsKnown
 OnSearchEvent = Callable[[SearchEvent], None]
-Event = FactsKnown | EngineStarting | EngineChosen | PlanInUse | Notice | PhaseStarted | Progress | EpochEnded | RunEnded
+Event = FactsKnown | EngineStarting | EngineChosen | PlanInUse | Notice | PhaseStarted | Progress | Paused | EpochEnded | RunEnded
 OnEvent = Callable[[Event], None]
 
 
+class Wish(StrEnum):
+    """What a training can be asked for while it goes on."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    CONTINUE = "continue"
+
+
 class TrainControl:
-    """How a listener asks a training to end: it sets a flag, the engine looks between two steps.
+    """How a listener asks a training to end or to wait: it sets a flag, the engine looks between two steps.
 
     Subclass it and override `poll` to let something run between two steps, in the training's own thread.
     """
@@ -165,10 +181,18 @@ class TrainControl:
     def __init__(self) -> None:
         """Start with nothing asked."""
         self.stop_requested = False
+        self.pause_requested = False
 
     def request_stop(self) -> None:
         """Ask for an end after the running step; safe from any thread."""
-        self.stop_requested = True
+        self.request(Wish.STOP)
+
+    def request(self, wish: Wish) -> None:
+        """Ask for something after the running step; safe from any thread."""
+        if wish is Wish.STOP:
+            self.stop_requested = True
+        else:
+            self.pause_requested = wish is Wish.PAUSE
 
     def poll(self) -> None:
-        """Be called by the engine between two steps; costs microseconds, must not raise."""
+        """Be called by the engine between two steps, and often while it waits; costs microseconds, must not raise."""

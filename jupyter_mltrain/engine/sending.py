@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
-import keras
 import numpy as np
 import xxhash
 
@@ -51,17 +50,24 @@ def digest(spec: TrainSpec, cell: Cell) -> str | None:
 
 def unpack(parcel: bytes) -> tuple[TrainSpec, Cell]:
     """Return spec and cell as they were packed, and set Keras up as it was there."""
+    import keras
+
     spec, cell, setup = pickle.loads(parcel)  # noqa: S301 - of our own parent process
-    keras.config.set_floatx(setup["floatx"])
-    keras.config.set_image_data_format(setup["image_data_format"])
-    keras.config.set_dtype_policy(setup["dtype_policy"])
-    keras.saving.get_custom_objects().update({name: pickle.loads(content) for name, content in setup["registered"].items()})  # noqa: S301
+    if setup:
+        keras.config.set_floatx(setup["floatx"])
+        keras.config.set_image_data_format(setup["image_data_format"])
+        keras.config.set_dtype_policy(setup["dtype_policy"])
+        registered = {name: pickle.loads(content) for name, content in setup["registered"].items()}  # noqa: S301
+        keras.saving.get_custom_objects().update(registered)
     vars(sys.modules["__main__"]).update(cell.needs)  # where Keras looks for the notebook's classes
     return spec, cell
 
 
 def _setup() -> dict[str, Any]:
-    """Return Keras's settings, and the notebook's classes that are registered, where they can be sent."""
+    """Return Keras's settings, and the notebook's classes that are registered, where they can be sent; empty without Keras."""
+    keras = sys.modules.get("keras")
+    if keras is None:  # its import takes seconds
+        return {}
     registered = {}
     for name, value in keras.saving.get_custom_objects().items():
         if value.__module__ == "__main__":

@@ -6,7 +6,6 @@ import gc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import keras
@@ -129,7 +128,7 @@ class Training:
                 self._last_weights = start.last_weights
                 self._checkpoints.go_on(start, data)
             checkpointing = self._checkpoints.of_phase(
-                merged, data, start, seconds=lambda: perf_counter() - (self._started or 0.0)
+                merged, data, start, seconds=lambda: self._state.now() - (self._started or 0.0)
             )
             try:
                 history = phase.run(
@@ -144,7 +143,7 @@ class Training:
                     checkpointing=checkpointing,
                 )
             finally:
-                self._ended = perf_counter()
+                self._ended = self._state.now()
                 self._after_fit(model, len(self._state.epochs) - num_before, restores=not (start and start.is_end))
             if checkpointing and not (start and start.is_end):
                 checkpointing.end(self._last_weights)
@@ -153,12 +152,12 @@ class Training:
     def own_fit(self, call: Callable[[], Any], model: Any) -> Any:
         """Do one call of a `fit` that the user's class overrides; if Keras's is not used in it, keep what it returns."""
         phase_before = self._state.phase
-        self._started = self._started or perf_counter()
+        self._started = self._started or self._state.now()
         returned = call()
         if self._state.phase > phase_before:
             return returned
         self._state.phase += 1
-        self._model, self._ended = model, perf_counter()
+        self._model, self._ended = model, self._state.now()
         self._say(f"{type(model).__name__}.fit has its own loop: its progress is not seen, and only the interrupt stops it.")
         history = getattr(returned, "history", returned)
         if isinstance(history, dict) and all(isinstance(values, list) for values in history.values()):
@@ -179,7 +178,7 @@ class Training:
 
     def _before_fit(self, model: Any, merged: dict[str, Any]) -> dict[str, Any]:
         if self._started is None:
-            self._started = perf_counter() - self._checkpoints.seconds_before
+            self._started = self._state.now() - self._checkpoints.seconds_before
         self._planned_epochs += phase.num_epochs(merged)
         self._hyperparams = hyperparams(model, merged, self._planned_epochs)
         data = fingerprints(merged)

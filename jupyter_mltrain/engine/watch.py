@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from jupyter_mltrain.domain.errors import DivergedError
-from jupyter_mltrain.domain.events import EpochEnded, OnEvent, PhaseStarted, PlanInUse, Progress, TrainControl
+from jupyter_mltrain.domain.events import EpochEnded, OnEvent, Paused, PhaseStarted, PlanInUse, Progress, TrainControl
 from jupyter_mltrain.domain.run import Epoch
 from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine.best import BestEpoch
@@ -21,6 +21,7 @@ from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.engine.plans.runner import Runner
 
 _SECONDS_BETWEEN_PROGRESS = 0.1
+_SECONDS_BETWEEN_LOOKS = 0.05  # of a training that is paused
 _SECONDS_BETWEEN_METRICS = 0.5  # reading a metric's running value waits for the device
 
 
@@ -42,6 +43,7 @@ class RunState:
     on_best: Callable[[Any], None] | None = None
     is_cut_short: bool = False  # somebody asked for the end in the middle of an epoch
     is_over: bool = False  # a callback asked for the end of the phase
+    seconds_paused: float = 0.0
 
     def on_plan(self, runner: Runner) -> None:
         """Take note of how the steps of an epoch were done."""
@@ -49,9 +51,24 @@ class RunState:
         self.on_event(PlanInUse(plan=self.plan, reason=self.plan_reason))
 
     def poll(self) -> bool:
-        """Let the front end be served; tell whether somebody asked for the end."""
+        """Let the front end be served, and wait if somebody asked for that; tell whether somebody asked for the end."""
         self.control.poll()
+        if self.control.pause_requested and not self.ending:
+            self._pause()
         return self.ending
+
+    def now(self) -> float:
+        """Return the seconds of a clock that stands still during a pause."""
+        return perf_counter() - self.seconds_paused
+
+    def _pause(self) -> None:
+        began = perf_counter()
+        self.on_event(Paused(paused=True))
+        while self.control.pause_requested and not self.ending:
+            sleep(_SECONDS_BETWEEN_LOOKS)
+            self.control.poll()
+        self.seconds_paused += perf_counter() - began
+        self.on_event(Paused(paused=False))
 
     @property
     def ending(self) -> bool:
@@ -103,8 +120,11 @@ class StepWatch(keras.callbacks.Callback):
         self._metrics_due = perf_counter() + _SECONDS_BETWEEN_METRICS
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        paused_before = self._state.seconds_paused
         if self._state.poll():
             self.model.stop_training = self._state.is_cut_short = True
+        if self._state.seconds_paused > paused_before:
+            self._mark = None
         now = perf_counter()
         self._has_traced = self._has_traced or batch > 0  # the first call of a training traces and says nothing of its speed
         if self._mark is None and self._has_traced:
@@ -186,12 +206,12 @@ class EpochWatch(keras.callbacks.Callback):
         self._state.best.on_train_begin()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._started = perf_counter()
+        self._started = self._state.now()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         state = self._state
         metrics = scalars(logs or {})
-        ended = Epoch(number=len(state.epochs) + 1, phase=state.phase, metrics=metrics, seconds=perf_counter() - self._started)
+        ended = Epoch(number=len(state.epochs) + 1, phase=state.phase, metrics=metrics, seconds=state.now() - self._started)
         state.epochs.append(ended)
         best = state.best.see(ended.number, metrics)
         if best and state.on_best:

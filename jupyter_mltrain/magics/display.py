@@ -14,6 +14,7 @@ from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.model import ModelVersion
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.search import Search
+from jupyter_mltrain.services.background import BackgroundRun
 from jupyter_mltrain.services.session import Session
 
 
@@ -26,6 +27,7 @@ def show(*views: Any) -> None:
 def show_records(shell: Any, session: Session) -> None:
     """Let a run, an estimate or a model version that is the value of a cell look as the magics show it."""
     _register(shell, Estimate, _estimate_details, lambda estimate: f"<Estimate of {estimate.model}>")
+    _register(shell, BackgroundRun, lambda background: _run_details(background.run), repr)
     _register(shell, Run, _run_details, lambda run: f"<Run {run.ref} {run.status}>")
     _register(
         shell,

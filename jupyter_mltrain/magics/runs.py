@@ -9,10 +9,12 @@ from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument
 
 from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.events import Wish
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.magics.commands import SessionMagics, magic_commands, subcommand
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.options import key_value
+from jupyter_mltrain.services.background import attach
 from jupyter_mltrain.services.board import open_board, stop_board
 from jupyter_mltrain.services.runs import list_runs, moment, runs_to_compare
 from jupyter_mltrain.services.searches import list_searches, remove_all, run_or_search
@@ -38,6 +40,14 @@ class RunsMagics(SessionMagics):
     @argument("run", nargs="?", metavar="RUN", help="digits#2, digits for its newest, digits/7 for a trial; the newest of all")
     @subcommand("compare", "results, what differs, the cells' differences and the curves of several runs")
     @argument("runs", nargs="+", metavar="RUN", help="two or more")
+    @subcommand("attach", "the live view of a run that trains in a process of its own, or its result")
+    @argument("run", nargs="?", metavar="RUN", help="the newest of all if none is named")
+    @subcommand("stop", "end such runs after the running step; model, history and best weights are kept")
+    @argument("runs", nargs="+", metavar="RUN", help="one or more that go on")
+    @subcommand("pause", "let such runs wait after the running step")
+    @argument("runs", nargs="+", metavar="RUN", help="one or more that go on")
+    @subcommand("continue", "let runs go on that were paused")
+    @argument("runs", nargs="+", metavar="RUN", help="one or more that are paused")
     @subcommand("board", "TensorBoard on the runs in the cell, one for all notebooks of this home; it ends with the kernel")
     @argument("runs", nargs="*", metavar="RUN", help="runs, trials or searches; every run if none is named")
     @argument("--stop", action="store_true", help="stop it in place of showing it")
@@ -53,6 +63,8 @@ class RunsMagics(SessionMagics):
             %runs list --best val_accuracy --limit 5
             %runs show digits#2
             %runs compare digits#1 digits#2
+            %runs attach digits
+            %runs stop digits#2
             %runs board digits#1 digits#2
             %runs rm digits#1
         """
@@ -93,6 +105,31 @@ class RunsMagics(SessionMagics):
         show(RunComparison(runs))
         if any(run.epochs for run in runs):
             show(CurvesPicture(runs))
+
+    def do_attach(self, options: argparse.Namespace) -> None:
+        """Show a run that trains by itself."""
+        from jupyter_mltrain.widgets.background_view import BackgroundView
+
+        BackgroundView(attach(self.session, options.run), live=self._settings.live).show()
+
+    def do_stop(self, options: argparse.Namespace) -> None:
+        """Ask runs to end."""
+        self._ask(options.runs, Wish.STOP, "ends after the running step")
+
+    def do_pause(self, options: argparse.Namespace) -> None:
+        """Ask runs to wait."""
+        self._ask(options.runs, Wish.PAUSE, "waits after the running step")
+
+    def do_continue(self, options: argparse.Namespace) -> None:
+        """Let runs go on."""
+        self._ask(options.runs, Wish.CONTINUE, "goes on")
+
+    def _ask(self, refs: list[str], wish: Wish, what: str) -> None:
+        from jupyter_mltrain.widgets.view import Line
+
+        for run in [attach(self.session, ref) for ref in refs]:
+            run.ask(wish)
+            show(Line(f"{what}.", lead=run.ref))
 
     def do_board(self, options: argparse.Namespace) -> None:
         """Show TensorBoard and, for who opens the notebook later, pictures of the same runs; or stop it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import argparse
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, argument_group, kwds, magic_arguments
@@ -16,6 +17,9 @@ from jupyter_mltrain.magics.commands import SessionMagics
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.manual import Manual
 from jupyter_mltrain.magics.training_options import train_spec, training_options
+
+if TYPE_CHECKING:
+    from jupyter_mltrain.services.background import BackgroundRun
 
 
 @magics_class
@@ -47,6 +51,13 @@ class TrainMagics(SessionMagics):
         metavar="RUN|last",
         help="go on with a run that was cut short, from its newest checkpoint",
     )
+    @argument(
+        "--background",
+        action="store_true",
+        help="train in a process of its own and return at once; it is interrupted when the kernel ends",
+    )
+    @argument("--detach", action="store_true", help="as --background, and it goes on when the kernel or the server ends")
+    @argument("--notify", nargs="+", metavar="COMMAND", help="run when a training in a process of its own has ended, in a shell")
     @argument("--as", dest="variable", metavar="NAME", help="variable for the run, else run; for the estimate, else estimate")
     def train(self, line: str, cell: str) -> None:
         """Train what the cell below fits or builds, show it live, and record it.
@@ -68,12 +79,18 @@ class TrainMagics(SessionMagics):
 
         A run that was stopped or interrupted, that failed, or whose process was killed goes on with --resume, put on the same
         cell: with the options that it began with, as the same run, after the last step that was kept.
+
+        With --background or --detach the cell returns at once, and its training is sent to a process of its own, with what it
+        uses of the notebook. `run.wait()` waits for its end, `run.done` tells of it, `run.model` is the best model. %runs attach
+        shows it live in any notebook, %runs stop and pause act on it. --notify is told by MLTRAIN_RUN and MLTRAIN_STATUS.
         """
         with self._parsed(self.train, line) as options:
             spec = train_spec(vars(options), self._settings, with_defaults=options.resume is None)
             body = NotebookCell(self.shell, "%%train", line, cell)
             if spec.dry_run and not options.resume:
                 self.shell.user_ns[options.variable or "estimate"] = self._estimate(spec, body)
+            elif options.detach or options.background:
+                self.shell.user_ns[options.variable or "run"] = self._detach(spec, body, options)
             else:
                 self.shell.user_ns[options.variable or "run"] = self._train(spec, body, options.resume)
 
@@ -84,6 +101,17 @@ class TrainMagics(SessionMagics):
         estimated = estimate(self.session, spec, cell)
         show(EstimateView(estimated))
         return estimated
+
+    def _detach(self, spec: TrainSpec, cell: NotebookCell, options: argparse.Namespace) -> BackgroundRun:
+        from jupyter_mltrain.services.detaching import detach
+        from jupyter_mltrain.widgets.background_view import BackgroundView
+        from jupyter_mltrain.widgets.view import Line
+
+        notify = " ".join(options.notify) if options.notify else None
+        run = detach(self.session, spec, cell, resume=options.resume, outlives=options.detach, notify=notify)
+        show(Line(f"trains in a process of its own; %runs attach {run.ref} shows it in any notebook.", lead=run.ref))
+        BackgroundView(run, live=self._settings.live).show()
+        return run
 
     def _train(self, spec: TrainSpec, cell: NotebookCell, resume: str | None) -> Run:
         from jupyter_mltrain.services.training import train

@@ -34,6 +34,21 @@ def resumed(session: Session, ref: str, spec: TrainSpec, cell: Cell) -> tuple[Ru
         OptionError: it is completed, a trial, at work in another process, or without a checkpoint; or the line asks for
             other options than it began with.
     """
+    run = check_resumable(session, ref, spec)
+    spec = spec.going_on(run.options)
+    from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
+
+    resumption = Resumption(run.folder, run.ref)
+    if run.source.partition("\n")[2] != cell.source.partition("\n")[2]:
+        resumption.said.append(
+            f"The cell has changed since {run.ref} began; its earlier epochs were trained with the former one."
+        )
+    run = session.store.runs.resume_run(run.id, this_process(), num_epochs=len(resumption.target.epochs))
+    return run, spec, resumption
+
+
+def check_resumable(session: Session, ref: str, spec: TrainSpec) -> Run:
+    """Return the run that is to go on, as far as the record tells whether it can; see `resumed`."""
     if not spec.track or spec.dry_run:
         other = "--dry-run" if spec.dry_run else "--no-track"
         raise OptionError(f"expected --resume or {other}, received both: leave one out")
@@ -49,13 +64,5 @@ def resumed(session: Session, ref: str, spec: TrainSpec, cell: Cell) -> tuple[Ru
             "leave --resume out for a new run"
         )
     session.store.runs.check_free(run.id, this_process())
-    spec = spec.going_on(run.options)
-    from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
-
-    resumption = Resumption(run.folder, run.ref)
-    if run.source.partition("\n")[2] != cell.source.partition("\n")[2]:
-        resumption.said.append(
-            f"The cell has changed since {run.ref} began; its earlier epochs were trained with the former one."
-        )
-    run = session.store.runs.resume_run(run.id, this_process(), num_epochs=len(resumption.target.epochs))
-    return run, spec, resumption
+    spec.going_on(run.options)
+    return run

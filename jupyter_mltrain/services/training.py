@@ -28,7 +28,14 @@ _DEFAULT_NAME = "run"
 
 
 def train(
-    session: Session, spec: TrainSpec, cell: Cell, *, on_event: OnEvent, control: TrainControl, resume: str | None = None
+    session: Session,
+    spec: TrainSpec,
+    cell: Cell,
+    *,
+    on_event: OnEvent,
+    control: TrainControl,
+    resume: str | None = None,
+    begun: Run | None = None,
 ) -> tuple[Run, Any]:
     """Run a cell as one training and record it.
 
@@ -39,6 +46,7 @@ def train(
         on_event: told what happens, in this thread.
         control: asked between two steps whether to end.
         resume: a run to go on with, from its newest checkpoint; `last` is the newest; None for a new run.
+        begun: the new run, where that is recorded already.
 
     Returns:
         the run, and the value of the cell's last expression (None where that is the model or its history).
@@ -48,7 +56,9 @@ def train(
         Exception: whatever the body raises, unchanged; the run is recorded as failed, or as interrupted.
     """
     with Interrupts() as interrupts:
-        run, spec, resumption = resumed(session, resume, spec, cell) if resume else (_create(session, spec, cell), spec, None)
+        run, spec, resumption = (
+            resumed(session, resume, spec, cell) if resume else (begun or create(session, spec, cell), spec, None)
+        )
         recorder = Recorder(session.store.runs, run.id, on_event) if spec.track else None
         try:
             outcome = _train(
@@ -71,7 +81,7 @@ def train(
                 run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
         except BaseException as error:  # whatever ends a run is recorded, and goes on
             if recorder:
-                _record_failure(session, run, error, recorder.pending)
+                record_failure(session, run, error, recorder.pending)
             raise
     run = replace(run, predictor=outcome.predictor)
     on_event(RunEnded(run=run))
@@ -114,7 +124,8 @@ def _discard_checkpoints(run: Run) -> None:
         discard(run.folder)
 
 
-def _create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
+def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
+    """Record that a run begins in this process."""
     name = spec.name or spec.register or _DEFAULT_NAME
     if spec.track:
         return session.store.runs.create_run(
@@ -154,7 +165,8 @@ def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutc
     )
 
 
-def _record_failure(session: Session, run: Run, error: BaseException, pending: Sequence[Epoch]) -> None:
+def record_failure(session: Session, run: Run, error: BaseException, pending: Sequence[Epoch] = ()) -> None:
+    """Record that a run has ended with an exception."""
     status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
     try:
         session.store.runs.finish_run(run.id, status=status, result=None, failure=Failure.of(error), epochs=pending)

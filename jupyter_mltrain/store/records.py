@@ -26,6 +26,11 @@ def running(process: Process) -> dict[str, Any]:
     }
 
 
+def hold(connection: Connection, table: Table, row_id: str, process: Process) -> bool:
+    """Write that a process is at work on a row; return whether there is such a row."""
+    return bool(connection.execute(update(table).where(table.c.id == row_id).values(running(process))).rowcount)
+
+
 def holder_of(table: Table) -> tuple[Column[Any], ...]:
     """Return the columns that tell whether a row is running, and in which process."""
     return table.c.status, table.c.host, table.c.pid, table.c.process_started

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select
 
 from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunFilter, RunStatus, TrainingResult
 from jupyter_mltrain.store.database import Database, count_up
-from jupyter_mltrain.store.records import add_facts, check_ended, check_free, holder_of, mark_died
+from jupyter_mltrain.store.records import add_facts, check_ended, check_free, hold, holder_of, mark_died, process_from
 from jupyter_mltrain.store.refs import run_id_of, run_names, search_id_of, unknown_run
 from jupyter_mltrain.store.run_folders import make_folder, remove_folders
 from jupyter_mltrain.store.run_query import number_of, page_of
@@ -96,6 +96,29 @@ class RunStore:
             if not end_run(connection, run_id, status=status, result=result, failure=failure, epochs=epochs, scores=scores):
                 raise unknown_run(connection, run_id)
             return read_run(connection, run_id, self._folder)
+
+    def hand_over(self, run_id: str, process: Process) -> Run:
+        """Record that a process goes on with a run that another has begun, and return it with its epochs.
+
+        Raises:
+            UnknownNameError: there is no such run.
+        """
+        with self._database.write() as connection:
+            if not hold(connection, runs, run_id, process):
+                raise unknown_run(connection, run_id)
+            return read_run(connection, run_id, self._folder)
+
+    def status(self, run_id: str) -> tuple[RunStatus, Process]:
+        """Return where a run is, and the process at work on it, or the last that was.
+
+        Raises:
+            UnknownNameError: there is no such run.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(select(*holder_of(runs)).where(runs.c.id == run_id)).first()
+            if row is None:
+                raise unknown_run(connection, run_id)
+            return RunStatus(row.status), process_from(row)
 
     def check_free(self, run_id: str, process: Process) -> None:
         """Raise `OptionError` if a process other than `process` may be at work on a run, `UnknownNameError` if there is none."""

@@ -21,6 +21,7 @@ function formatTiming(seconds) {
 function describeEpoch(training) {
   if (training.doing) return training.doing;
   const parts = [`Epoch ${training.epoch} of ${training.last_epoch}`];
+  if (training.paused) parts.unshift("Paused");
   if (training.phase > 1) parts.unshift(`Phase ${training.phase}`);
   if (training.validating) parts.push("validating");
   else if (training.step != null) {
@@ -122,19 +123,25 @@ function showCurves(view, training, curves) {
   view.metrics.show(metrics, axis);
 }
 
-function addHead(el, what, stop) {
+function addHead(el, what, ask) {
   const root = add(el, "section", { class: "mlt", "aria-label": what, "data-lm-suppress-shortcuts": "true" });
   const head = add(root, "div", { class: "mlt-row mlt-head" });
   const view = { root, name: add(head, "strong", { class: "mlt-name" }) };
-  view.stop = add(head, "button", { type: "button", class: "mlt-stop" }, "Stop");
+  view.buttons = add(head, "div", { class: "mlt-buttons" });
+  view.stop = addButton(view, "Stop", () => ask("stop"));
   const bar = { role: "progressbar", "aria-label": what, "aria-valuemin": 0, "aria-valuemax": 100 };
   view.bar = add(root, "div", { class: "mlt-bar", ...bar });
   add(view.bar, "div");
   const place = add(root, "div", { class: "mlt-row mlt-place" });
   view.place = add(place, "span");
   view.left = add(place, "span", { class: "mlt-soft" });
-  view.stop.addEventListener("click", stop);
   return view;
+}
+
+function addButton(view, text, press) {
+  const button = add(view.buttons, "button", { type: "button", class: "mlt-stop" }, text);
+  button.addEventListener("click", press);
+  return button;
 }
 
 // `whole` is the part of all work that is done, 0 to 1, null while it cannot be told.
@@ -183,9 +190,9 @@ function liveModule({ empty, merge, build, show }) {
         let state;
         let frame = null;
         let isStopAsked = false; // the kernel may say so only after the step
-        const view = build(el, () => {
-          model.send({ cmd: "stop" });
-          isStopAsked = true;
+        const view = build(el, (cmd) => {
+          model.send({ cmd });
+          isStopAsked ||= cmd === "stop";
           schedule(state);
         });
         const draw = () => {

@@ -13,6 +13,7 @@ from jupyter_mltrain.domain.events import (
     EpochEnded,
     Event,
     Notice,
+    Paused,
     PhaseStarted,
     PlanInUse,
     Progress,
@@ -36,7 +37,7 @@ class LiveState(State[Event]):
 
     def __init__(self, name: str, clock: Callable[[], float] = monotonic) -> None:
         super().__init__(name)
-        self._about |= {"reason": "", "plan": "", "best": None}
+        self._about |= {"reason": "", "plan": "", "best": None, "paused": False, "output": ""}
         self._phase: PhaseStarted | None = None
         self._progress: Progress | None = None
         self._pace = Pace(clock)
@@ -56,6 +57,9 @@ class LiveState(State[Event]):
             case EngineChosen():
                 chosen = f"{event.reason} Precision {event.precision}, plan {event.plan}."
                 self._about |= {"reason": chosen, "doing": "Preparing the model and its data…"}
+            case Paused():
+                self._about["paused"] = event.paused
+                self._pace.pause(paused=event.paused)
             case PlanInUse():
                 self._about["plan"] = event.reason
             case Notice():
@@ -64,6 +68,10 @@ class LiveState(State[Event]):
                 self._start_phase(event)
             case RunEnded():
                 self.end(f"{event.run.status.capitalize()}.")
+
+    def print(self, output: str) -> None:
+        """Show what a training elsewhere has printed last."""
+        self._about["output"] = output
 
     def _fields(self) -> dict[str, Any]:
         return {**self._about, **self._place(), **_speed(self._progress)}

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Self
 
-from jupyter_mltrain.domain.events import TrainControl
+from jupyter_mltrain.domain.events import TrainControl, Wish
 from jupyter_mltrain.widgets.pump import PumpControl
 from jupyter_mltrain.widgets.state import EventT, State
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from jupyter_mltrain.widgets.live_widget import LiveWidget
 
 _SECONDS_BETWEEN_MESSAGES = 0.1
-_NOTHING = {"text/plain": ""}  # takes no room, and is what strict nbval and nbconvert accept
+NOTHING = {"text/plain": ""}
+"""An output that takes no room, and that strict nbval and nbconvert accept."""
 
 
 class LiveView(Generic[EventT]):
@@ -70,9 +71,8 @@ class LiveView(Generic[EventT]):
         from IPython.display import display
 
         self._widget = widget = self._widget_class()(snapshot=self._state.snapshot, receive=self._receive)
-        view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-        handle = display({**_NOTHING, "application/vnd.jupyter.widget-view+json": view}, raw=True, display_id=True)
-        stack.callback(handle.update, _NOTHING, raw=True)
+        handle = display(widget_view(widget), raw=True, display_id=True)
+        stack.callback(handle.update, NOTHING, raw=True)
         stack.callback(self._finish)
         self.control = stack.enter_context(
             PumpControl(kernel, comm_id=widget.model_id, receive=self._receive, idle=self._send_if_due)
@@ -81,8 +81,8 @@ class LiveView(Generic[EventT]):
     def _receive(self, command: Mapping[str, Any]) -> None:
         """Note what the front end asks for, in whatever thread."""
         match command.get("cmd"):
-            case "stop":
-                self.control.request_stop()
+            case "stop" | "pause" | "continue" as wish:
+                self.control.request(Wish(wish))
             case "sync":
                 self._sync_asked = True
 
@@ -104,6 +104,12 @@ class LiveView(Generic[EventT]):
             self._widget.send_state("state")
         elif delta := self._state.delta():
             self._widget.send(delta)
+
+
+def widget_view(widget: LiveWidget) -> dict[str, Any]:
+    """Return the output that shows a widget, and leaves nothing where there is none."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {**NOTHING, "application/vnd.jupyter.widget-view+json": view}
 
 
 def running_kernel() -> Any:

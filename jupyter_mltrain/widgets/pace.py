@@ -24,6 +24,15 @@ class Pace:
         self._clock = clock
         self._seconds: deque[float] = deque(maxlen=_EPOCHS_REMEMBERED)
         self._epoch_started = clock()
+        self._paused_at: float | None = None
+
+    def pause(self, *, paused: bool) -> None:
+        """Stand still, or go on."""
+        if paused:
+            self._paused_at = self._clock()
+        elif self._paused_at is not None:
+            self._epoch_started += self._clock() - self._paused_at
+            self._paused_at = None
 
     def start_phase(self) -> None:
         """Forget the epochs of the phase before: the work has changed."""
@@ -53,7 +62,8 @@ class Pace:
         return max(0.0, seconds * (1 - progress.step / progress.num_steps))
 
     def _in_epoch(self) -> float:
-        return self._clock() - self._epoch_started
+        now = self._clock() if self._paused_at is None else self._paused_at
+        return now - self._epoch_started
 
 
 class SearchPace:

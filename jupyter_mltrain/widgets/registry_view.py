@@ -10,7 +10,7 @@ from jupyter_mltrain.services.aliases import history, standing
 from jupyter_mltrain.services.registry import list_models
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.widgets.aliases_view import Timeline
-from jupyter_mltrain.widgets.live_view import running_kernel
+from jupyter_mltrain.widgets.live_view import running_kernel, widget_view
 from jupyter_mltrain.widgets.models_view import ModelsList
 from jupyter_mltrain.widgets.registry_state import RegistryState
 from jupyter_mltrain.widgets.view import Page, Section, View
@@ -64,8 +64,7 @@ class RegistryView:
 
         self._twin = display(self._bundle(), raw=True, display_id=True)
         self._widget = RegistryWidget(snapshot=self._state.snapshot, receive=self._receive)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
-        display({"text/plain": "", "application/vnd.jupyter.widget-view+json": view}, raw=True)
+        display(widget_view(self._widget), raw=True)
 
     def _receive(self, command: Mapping[str, Any]) -> None:
         """Do what a button asks for, bring the table that stays up to date, and show what came of it."""

@@ -46,8 +46,8 @@ function setGrowing(node, text) {
   node.style.minHeight = `${node.offsetHeight}px`;
 }
 
-function buildSearch(el, stop) {
-  const view = addHead(el, "search", stop);
+function buildSearch(el, ask) {
+  const view = addHead(el, "search", ask);
   const best = add(view.root, "div", { class: "mlt-best-trial" });
   add(best, "strong", {}, "Best so far: ");
   view.best = add(best, "span");

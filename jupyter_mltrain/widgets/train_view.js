@@ -1,25 +1,33 @@
 // The live view of a training: its state is that of live_state.py.
 
 function describeTimeLeft(state) {
-  if (state.doing || state.stopping || state.left == null) return "";
+  if (state.doing || state.stopping || state.paused || state.left == null) return "";
   const isWorthIt = state.epoch_left != null && state.epoch_seconds > 3 && state.epoch < state.last_epoch;
   const inEpoch = isWorthIt ? ` · ${formatDuration(state.epoch_left)} in this epoch` : "";
   return `about ${formatDuration(state.left)} left${inEpoch}`;
 }
 
-function buildView(el, stop) {
-  const view = addHead(el, "training", stop);
+function buildView(el, ask) {
+  const view = addHead(el, "training", ask);
+  view.pause = addButton(view, "Pause", () => ask(view.isPaused ? "continue" : "pause"));
+  view.buttons.prepend(view.pause);
   Object.assign(view, addCurvePanels(add(view.root, "div", { class: "mlt-panels" })));
   view.speed = add(view.root, "div", { class: "mlt-soft mlt-speed" });
   view.reason = add(view.root, "div", { class: "mlt-soft mlt-reason" });
-  return { ...view, ...addNotices(view.root), sized: view.loss.svg };
+  view.output = add(view.root, "pre", { class: "mlt-output" });
+  return Object.assign(view, addNotices(view.root), { sized: view.loss.svg });
 }
 
 function show(view, state) {
   showHead(view, state, { place: describeEpoch(state), left: describeTimeLeft(state), whole: state.whole ?? 0 });
+  view.isPaused = state.paused;
+  view.pause.hidden = state.ended || state.stopping || Boolean(state.doing);
+  setText(view.pause, state.paused ? "Continue" : "Pause");
   setText(view.speed, describeSpeed(state));
   setText(view.reason, [state.reason, state.plan].filter(Boolean).join(" "));
   showNotices(view, state);
+  view.output.hidden = !state.output;
+  setText(view.output, state.output);
   showCurves(view, state, curvesOf(state));
   announce(view, state, describeEpoch(state).split(" · step")[0]);
 }

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from jupyter_mltrain.domain.events import Progress, TrainControl
+from jupyter_mltrain.domain.events import Paused, Progress, TrainControl, Wish
 from jupyter_mltrain.engine import watch
 from jupyter_mltrain.engine.best import BestEpoch
 from jupyter_mltrain.engine.interrupts import Interrupts
@@ -38,3 +38,26 @@ def test_the_speed_is_that_of_the_steps_without_tracing_and_validation(monkeypat
         seen.on_epoch_end(epoch)
     speeds = [event.steps_per_second for event in told if isinstance(event, Progress)]
     assert speeds[-1] == pytest.approx(50)
+
+
+def test_a_pause_waits_is_told_and_takes_no_time_of_the_training(monkeypatch):
+    clock, told, control = SimpleNamespace(now=0.0), [], TrainControl()
+
+    def sleep(seconds):
+        clock.now += 10.0
+        if clock.now > 25:
+            control.request(Wish.CONTINUE)
+
+    monkeypatch.setattr(watch, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(watch, "sleep", sleep)
+    state = watch.RunState(
+        on_event=told.append, control=control, interrupts=Interrupts(), best=BestEpoch(None, None), allow_nan=False
+    )
+    control.request(Wish.PAUSE)
+    assert state.poll() is False
+    assert told == [Paused(paused=True), Paused(paused=False)]
+    assert (clock.now, state.seconds_paused, state.now()) == (30.0, 30.0, 0.0)
+    control.request(Wish.PAUSE)
+    control.request_stop()
+    assert state.poll() is True
+    assert clock.now == 30.0

@@ -117,3 +117,14 @@ def test_trials_side_by_side_share_the_work_but_the_last_one_has_to_end(search: 
 def test_the_end_of_a_trial_that_never_began_tells_nothing(search: SearchPace) -> None:
     search.end_trial(7)
     assert search.left(1) is None
+
+
+def test_a_pause_does_not_count(pace: Pace, clock: Clock) -> None:
+    pace.end_epoch(10)
+    clock.now += 4
+    pace.pause(paused=True)
+    clock.now += 100
+    assert (pace.epoch_seconds(None), pace.left_in_epoch(None)) == (10, 6)
+    pace.pause(paused=False)
+    clock.now += 1
+    assert pace.left_in_epoch(None) == 5

@@ -1,0 +1,164 @@
+"""`%%train --detach` and `--background`: what is sent, what comes of it, how it is stopped, paused, killed and gone on with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+import jupyter_mltrain
+from jupyter_mltrain.domain.errors import OptionError, RunFailedError
+from jupyter_mltrain.domain.run import RunStatus
+
+TOOLS = """
+factor = 2.0
+offsets = np.linspace(0, 1, 400_000)
+class Scale:
+    def __init__(self, by): self.by = by
+    def __call__(self, value): return value * self.by
+def prepared(value): return Scale(factor)(value) + offsets[-1]
+shapes = lambda model: [tuple(each.shape) for each in model.get_weights()]
+stop = keras.callbacks.EarlyStopping("loss", patience=50)
+"""
+BODY = """
+model = net()
+history = model.fit(prepared(x), y, epochs=4, validation_split=0.25, verbose=0)
+print("weights", shapes(model))
+"some value"
+"""
+ENDLESS = "model = net()\nmodel.fit(x, y, epochs=1_000_000, verbose=0)"
+
+
+def wait_for_epochs(run, number: int) -> None:
+    until = time.monotonic() + 60
+    while len(run.run.epochs) < number and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len(run.run.epochs) >= number
+
+
+def test_it_comes_to_what_the_kernel_would_come_to(tiny):
+    tiny.run(TOOLS).run(f"%%train --seed 3 --callbacks stop{BODY}")
+    here, model = tiny["run"], tiny["model"]
+    tiny.run(f"%%train apart --seed 3 --callbacks stop --detach --notify echo $MLTRAIN_RUN $MLTRAIN_STATUS > notified{BODY}")
+    run = tiny["run"]
+    assert "apart#1: trains in a process of its own; %runs attach apart#1 shows it in any notebook." in tiny.text
+    assert (repr(run), run.done) == ("<BackgroundRun apart#1 running>", False)
+    there = run.wait()
+    assert (there.status, there.history) == (RunStatus.COMPLETED, here.history)
+    assert there.process.pid not in (os.getpid(), here.process.pid)
+    assert there.options == {**here.options, "name": "apart"}
+    assert run.result.epochs == 4
+    np.testing.assert_array_equal(run.model.predict(tiny["x"], verbose=0), model.predict(tiny["x"], verbose=0))
+    assert run.output == "weights [(2, 4), (4,), (4, 2), (2,)]\n'some value'\n"
+    assert not (there.folder / "parcel").exists()
+    tiny.run("%runs attach apart")
+    assert "apart: completed, 4 epochs" in tiny.text
+    assert "weights [(2, 4)" in tiny.text
+    until = time.monotonic() + 10
+    while not Path("notified").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.1)
+    assert Path("notified").read_text() == "apart#1 completed\n"
+
+
+def test_what_cannot_be_sent_is_named(tiny):
+    tiny.run("import tensorflow as tf\nrows = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)")
+    tiny.try_run("%%train --detach\nnet().fit(rows)")
+    assert isinstance(tiny.error, OptionError)
+    assert "received rows, a _BatchDataset" in str(tiny.error)
+    assert jupyter_mltrain.runs["run"].failure.kind == "OptionError"
+
+
+def test_an_error_in_the_cell_is_told_where_it_is_waited_for(tiny):
+    tiny.run("%%train wrong --background\nprint('so far')\nraise ValueError('mine')")
+    with pytest.raises(RunFailedError, match=r"expected wrong#1 to train to its end, received failed: ValueError: mine"):
+        tiny["run"].wait()
+    tiny.run("%runs attach wrong")
+    assert "wrong: failed after 0 epochs: ValueError: mine" in tiny.text
+    assert "so far" in tiny.text
+    assert "line 3, in <module>" in tiny.text
+    assert "raise ValueError('mine')" in tiny.text
+    assert "jupyter_mltrain" not in tiny.text
+
+
+def test_it_is_paused_and_stopped(tiny):
+    began = time.monotonic()
+    tiny.run(f"%%train long --detach\n{ENDLESS}")
+    run = tiny["run"]
+    wait_for_epochs(run, 1)
+    tiny.run("%runs pause long")
+    time.sleep(1.5)
+    number = len(run.run.epochs)
+    time.sleep(1.5)
+    assert len(run.run.epochs) == number
+    with pytest.raises(TimeoutError, match="expected long#1 to end within 0 s"):
+        run.wait(timeout=0)
+    tiny.run("%runs continue long")
+    wait_for_epochs(run, number + 1)
+    tiny.run("%runs stop long#1")
+    assert "long#1: ends after the running step." in tiny.text
+    ended = run.wait()
+    assert ended.status is RunStatus.STOPPED
+    assert ended.result.duration < time.monotonic() - began - 2
+    tiny.try_run("%runs stop long")
+    assert "expected a run that goes on, received long#1, which is stopped" in str(tiny.error)
+
+
+def test_a_process_that_was_killed_is_recorded_with_the_reason_and_gone_on_with(tiny):
+    cell = """
+slowly = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: time.sleep(.05))
+model = net()
+model.fit(x, y, epochs=60, verbose=0, callbacks=[slowly])
+"""
+    line = "--seed 3 --checkpoint-every 1 epoch"
+    tiny.run("import time").run(f"%%train whole {line}{cell}")
+    whole = tiny["run"]
+    tiny.run(f"%%train cut {line} --detach{cell}")
+    run = tiny["run"]
+    wait_for_epochs(run, 3)
+    os.kill(run.run.process.pid, signal.SIGKILL)
+    with pytest.raises(RunFailedError, match="ProcessDied: its process was ended by the signal SIGKILL"):
+        run.wait()
+    assert run.status is RunStatus.DIED
+    num_before = len(run.run.epochs)
+    tiny.run(f"%%train --resume cut --detach{cell}")
+    again = tiny["run"]
+    wait_for_epochs(again, num_before + 2)
+    psutil.Process(again.run.process.pid).terminate()  # as a machine that is shut down does
+    assert again.wait().status is RunStatus.INTERRUPTED
+    tiny.run(f"%%train --resume cut{cell}")
+    assert tiny["run"].ref == "cut#1"
+    assert tiny["run"].history == whole.history
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("%%train --detach --no-track\nnet().fit(x, y)", "received --no-track: leave it out"),
+        ("%%train --detach --resume nothing\nnet().fit(x, y)", "nothing"),
+        ("%runs attach here", "expected a run of %%train --detach or --background, received here#1"),
+        ("%runs pause nothing", "nothing"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line(tiny, line, message):
+    tiny.run("%%train here\nnet().fit(x, y)").try_run(line)
+    assert message in str(tiny.error)
+    assert len(jupyter_mltrain.runs) == 1
+
+
+def test_from_python(tiny):
+    def body():
+        import keras
+
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=2, verbose=0)
+
+    run = jupyter_mltrain.train(body, name="py", background=True)
+    assert run.result.epochs == 2
+    assert jupyter_mltrain.runs.attach("py").model.count_params() == 3
