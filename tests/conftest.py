@@ -3,13 +3,47 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", type=int, default=1, metavar="TIMES", help="try so many times as many faults, kills among them")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what the tests of faults tried, in a report below all others."""
+    ended = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    told = [(report, text) for report in ended for name, text in report.user_properties if name == "faults"]
+    if told:
+        terminalreporter.section("faults")
+    for report, text in told:
+        terminalreporter.write_line(f"{report.outcome}: {text}")
+
+
+class Faults:
+    """How many faults a test tries, and what it reports of them."""
+
+    def __init__(self, times: int, record_property: Callable[[str, object], None]) -> None:
+        self._times, self._record = times, record_property
+
+    def number(self, least: int) -> int:
+        """Return `least`, or so many times that as `--faults` asks for."""
+        return least * self._times
+
+    def report(self, text: str) -> None:
+        """Say what was tried."""
+        self._record("faults", text)
+
+
+@pytest.fixture
+def faults(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Faults:
+    return Faults(request.config.getoption("--faults"), record_property)
 
 
 class Notebook:

@@ -1,4 +1,4 @@
-"""The kernel's interrupt, sixty times at random moments of a training, its tracing included."""
+"""The kernel's interrupt, again and again at random moments of a training, its tracing included."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ history = model.fit(x, y, epochs=100, batch_size=16, validation_split=0.2)
 AGAIN = "again = model.fit(x[:64], y[:64], epochs=1, verbose=0)\nprint(len(again.history['loss']))"
 
 
-def test_sixty_interrupts_at_random_moments(kernel):
+def test_interrupts_at_random_moments(kernel, faults):
     seed = random.SystemRandom().randrange(2**32)
     moments = random.Random(seed)
     assert kernel.run(PREPARE).status == "ok"
     assert kernel.run(TRAIN.replace("epochs=100", "epochs=1")).status == "ok"  # TensorFlow is loaded now
     ended = []
-    for count in range(60):
+    for count in range(faults.number(20)):
         told = f"interrupt {count} of seed {seed}"
         kernel.run("run = None")
         reply = kernel.run(TRAIN, interrupt_after=moments.uniform(0.001, 1.0), timeout=20)
@@ -38,6 +38,7 @@ def test_sixty_interrupts_at_random_moments(kernel):
         if reply.status == "ok":
             assert kernel.run(AGAIN).streams["stdout"] == "1\n", told
         ended.append(reply.status)
-    assert ended.count("ok") >= 40, ended
+    faults.report(f"{len(ended)} interrupts of trainings in one kernel, seed {seed}")
+    assert ended.count("ok") >= len(ended) // 2, ended
     statuses = kernel.value("[run.status.value for run in jupyter_mltrain.runs]")
     assert set(ast.literal_eval(statuses)) <= {"interrupted", "completed"}, statuses

@@ -23,7 +23,7 @@ import jupyter_mltrain
 from jupyter_mltrain.domain.run import RunStatus
 from jupyter_mltrain.engine.checkpoints import files
 
-NUM_EPOCHS, NUM_KILLS, KILLED = 80, 8, -signal.SIGKILL
+NUM_EPOCHS, KILLED = 80, -signal.SIGKILL
 LONG = 300.0  # seconds: until it has ended by itself
 BEGIN = "%%train killed --epochs {epochs} --seed 3 --checkpoint-every {every}"
 RESUME = "%%train --resume last"
@@ -77,20 +77,23 @@ def seconds_of(*given: Any, **more: Any) -> float:
 
 
 @pytest.mark.parametrize("every", ["1 epoch", "200 steps"])
-def test_kills_at_random_moments(notebook, processes, tmp_path, every):
+def test_kills_at_random_moments(notebook, processes, tmp_path, every, faults):
     seed = random.SystemRandom().randrange(2**32)
     moments = random.Random(seed)
     whole = {"epochs": NUM_EPOCHS, "every": every}
     seconds_of(processes, tmp_path / "first", epochs=1, every=every)  # which imports
     start = seconds_of(processes, tmp_path / "start", epochs=1, every=every)
     training = seconds_of(processes, tmp_path / "whole", **whole) - start
+    num_kills = faults.number(4)
+    longest = 0.8 * training / num_kills  # so that most of them come before its end
     ended = []
-    while len(ended) < NUM_KILLS and (not ended or ended[-1] == KILLED):
-        ended.append(life(processes, notebook.home, start + moments.uniform(-0.5, 0.2) * training, **whole))
+    while len(ended) < num_kills and (not ended or ended[-1] == KILLED):
+        ended.append(life(processes, notebook.home, start + moments.uniform(-0.5 * start, 2 * longest), **whole))
     if ended[-1] == KILLED:
         ended.append(life(processes, notebook.home, LONG, **whole))
+    faults.report(f"{ended.count(KILLED)} kills of one training with --checkpoint-every {every}, seed {seed}")
     assert ended[-1] == 0, f"seed {seed}: {ended}"
-    assert len(ended) > NUM_KILLS // 2, f"seed {seed}: {ended}"
+    assert len(ended) > num_kills // 2, f"seed {seed}: {ended}"
     assert set(ended[:-1]) <= {KILLED}, f"seed {seed}: {ended}"
     notebook.run("%mltrain doctor")
     assert "Trouble" not in notebook.text

@@ -80,13 +80,14 @@ def told(trial: Run) -> tuple:
     return trial.trial.number, trial.status, trial.trial.values, trial.trial.scores, epochs
 
 
-def test_twenty_kills_at_random_moments(notebook, processes, tmp_path):
+def test_twenty_kills_at_random_moments(notebook, processes, tmp_path, faults):
     seed = random.SystemRandom().randrange(2**32)
     moments = random.Random(seed)
     begun = perf_counter()
     assert lives(processes, tmp_path / "whole", [LONG]) == [0]
     longest = (perf_counter() - begun) / 5  # some are killed before the search goes on, and many within it
     ended = lives(processes, notebook.home, (moments.uniform(0.1, longest) for _ in range(NUM_KILLS)))
+    faults.report(f"{ended.count(KILLED)} kills of one search, seed {seed}")
     assert ended.count(KILLED) >= NUM_KILLS // 2, f"seed {seed}: {ended}"
     if ended[-1] == KILLED:
         assert lives(processes, notebook.home, [LONG]) == [0], f"seed {seed}"
@@ -102,14 +103,15 @@ def test_twenty_kills_at_random_moments(notebook, processes, tmp_path):
     assert search.best.trial.number == whole.best.trial.number
 
 
-def test_kills_while_trials_run_side_by_side(notebook, processes, tmp_path):
+def test_kills_while_trials_run_side_by_side(notebook, processes, tmp_path, faults):
     begin = "%%tune killed --trials 12 --epochs 6 --seed 3 --oracle random --prune none"
     assert lives(processes, tmp_path / "whole", [LONG], begin) == [0]
     seed = random.SystemRandom().randrange(2**32)
     moments = random.Random(seed)
-    ended = lives(processes, notebook.home, (moments.uniform(4, 9) for _ in range(4)), f"{begin} --parallel 2")
+    ended = lives(processes, notebook.home, (moments.uniform(4, 9) for _ in range(faults.number(2))), f"{begin} --parallel 2")
     if ended[-1] == KILLED:
         assert lives(processes, notebook.home, [LONG]) == [0], f"seed {seed}"
+    faults.report(f"{ended.count(KILLED)} kills of one search with trials side by side, seed {seed}")
     assert KILLED in ended
     check_home(notebook)
     search = jupyter_mltrain.searches["killed"]

@@ -151,7 +151,7 @@ def test_papermill_ends_with_the_error_of_a_cell(tmp_path: Path) -> None:
 
 def test_strict_nbval_passes_again_and_again_in_one_home(tmp_path: Path) -> None:
     execute(tmp_path, SETUP, "%%train digits --seed 1 --epochs 3 --register digits" + FIT, "run.result.best_epoch")
-    for _ in range(5):
+    for _ in range(2):
         done = run(tmp_path, "pytest", "--nbval", "-p", "no:cacheprovider", "notebook.ipynb")
         assert "3 passed" in done.stdout, done.stdout
     assert (tmp_path / ".mltrain").is_dir()

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from store_samples import begin, register, register_file, train
 from store_writers import (
@@ -52,12 +53,12 @@ def test_versions_registered_at_once_are_distinct_and_whole(store: Store) -> Non
         assert store.models.verify(version).read_bytes() == (run.folder / "best.keras").read_bytes()
 
 
-def test_writers_killed_at_random_moments_leave_every_finished_run_whole(home: Path) -> None:
+def test_writers_killed_at_random_moments_leave_every_finished_run_whole(home: Path, faults: Any) -> None:
     seed = secrets.randbits(32)
-    print(f"seed {seed}")
     moments = random.Random(seed)
     Store(home).close()
-    died = sum(kill_one_of_two(home, trial, moments.uniform(0, 0.1)) for trial in range(50))
+    died = sum(kill_one_of_two(home, trial, moments.uniform(0, 0.1)) for trial in range(faults.number(25)))
+    faults.report(f"{faults.number(25)} kills of one of two writers of a home, {died} within a run, seed {seed}")
     assert died > 0
     store = Store(home)
     for name in store.models.names():
