@@ -13,14 +13,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mltrain.domain.events import Notice, OnEvent, TrainControl
 from jupyter_mltrain.domain.run import Failure, RunStatus
 from jupyter_mltrain.services.session import Session
 
 if TYPE_CHECKING:
     from jupyter_mltrain.domain.run import Run
+    from jupyter_mltrain.domain.spec import TrainSpec
     from jupyter_mltrain.store.run_channel import RunChannel
 
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -65,8 +69,10 @@ def _train(home: str, run_id: str) -> None:
 
         task = _task(session, run_id)
         spec, cell = unpack(task["parcel"])
+        control = channel.control()
         where: dict[str, Any] = {"resume": run.id} if task["resumes"] else {"begun": run}
-        _, value = train(session, spec, cell, on_event=channel.tell, control=channel.control(), **where)
+        with _turn(session, spec, control, channel.tell):
+            _, value = train(session, spec, cell, on_event=channel.tell, control=control, **where)
         if value is not None:
             print(repr(value))  # noqa: T201 - into what is kept of its output
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is recorded; nobody is there to see it raised
@@ -76,6 +82,27 @@ def _train(home: str, run_id: str) -> None:
             record_failure(session, run, error)
     finally:
         channel.end()
+
+
+@contextmanager
+def _turn(session: Session, spec: TrainSpec, control: TrainControl, tell: OnEvent) -> Iterator[None]:
+    """Wait until no other run of this kind trains on the devices that this one is to have."""
+    from jupyter_mltrain.engine.devices import devices
+    from jupyter_mltrain.engine.strategy import choose
+    from jupyter_mltrain.store.device_turns import turn
+
+    def is_not_stopped() -> bool:
+        control.poll()
+        return not control.stop_requested
+
+    def on_wait(device: str) -> None:
+        tell(Notice(text=f"It waited for {device}, where another run in a process of its own was training."))
+
+    try:
+        with turn(session.home, choose(spec.strategy, devices()).devices, on_wait=on_wait, wait_on=is_not_stopped):
+            yield
+    except InterruptedError as error:
+        raise KeyboardInterrupt(str(error)) from None
 
 
 def _task(session: Session, run_id: str) -> dict[str, Any]:

@@ -86,11 +86,12 @@ def test_an_error_in_the_cell_is_told_where_it_is_waited_for(tiny):
     assert "jupyter_mltrain" not in tiny.text
 
 
-def test_it_is_paused_and_stopped(tiny):
+def test_it_is_paused_and_stopped_and_others_wait_for_its_device(tiny):
     began = time.monotonic()
     tiny.run(f"%%train long --detach\n{ENDLESS}")
     run = tiny["run"]
     wait_for_epochs(run, 1)
+    tiny.run("%%train next --detach --as waiting\nnet().fit(x, y)").run("%%train third --detach --as stopped\nnet().fit(x, y)")
     tiny.run("%runs pause long")
     time.sleep(1.5)
     number = len(run.run.epochs)
@@ -100,11 +101,17 @@ def test_it_is_paused_and_stopped(tiny):
         run.wait(timeout=0)
     tiny.run("%runs continue long")
     wait_for_epochs(run, number + 1)
+    tiny.run("%runs stop third")
+    assert tiny["stopped"].wait().failure.message == "stopped while it waited for CPU:0"
+    assert (tiny["waiting"].done, tiny["waiting"].run.epochs) == (False, ())
     tiny.run("%runs stop long#1")
     assert "long#1: ends after the running step." in tiny.text
     ended = run.wait()
     assert ended.status is RunStatus.STOPPED
     assert ended.result.duration < time.monotonic() - began - 2
+    assert tiny["waiting"].wait().started_at < ended.ended_at < tiny["waiting"].run.ended_at
+    tiny.run("%runs attach next")
+    assert "It waited for CPU:0" in tiny.text
     tiny.try_run("%runs stop long")
     assert "expected a run that goes on, received long#1, which is stopped" in str(tiny.error)
 
