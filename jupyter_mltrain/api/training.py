@@ -63,6 +63,9 @@ def train(
     tags: Mapping[str, str] | None = None,
     note: str = "",
     track: bool = True,
+    histograms: int | None = None,
+    graph: bool = False,
+    confusion: bool = False,
 ) -> Run | BackgroundRun | Estimate:
     """Train a model, watched and recorded as a `%%train` cell is.
 
@@ -114,6 +117,9 @@ def train(
         tags: labels of the run.
         note: a remark for the record.
         track: False records nothing and writes nothing.
+        histograms: for TensorBoard: the distributions of the weights every so many epochs.
+        graph: for TensorBoard: the operations of the model.
+        confusion: for TensorBoard: the confusion matrix of a classifier on the validation data, after each epoch.
 
     Returns:
         the run as it is recorded, a `BackgroundRun` of one that trains by itself, or the `Estimate` of a dry run.

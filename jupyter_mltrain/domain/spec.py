@@ -80,7 +80,8 @@ class TrainSpec:
     source that is evaluated in the notebook's namespace, or the objects themselves when called from Python. `data_memory` is
     the share of the device's free memory that data may take as tensors; `dry_run` asks for an estimate in place of the run;
     `hp` names the trial whose hyperparameters are taken: `best`, a search, or `SEARCH/TRIAL`; `checkpoint_every` is what
-    `CheckpointEvery.parse` takes, None for as often as is cheap.
+    `CheckpointEvery.parse` takes, None for as often as is cheap. For TensorBoard, `histograms` asks for the weights every so many
+    epochs, `graph` for the model's operations, `confusion` for a matrix of the validation data after each epoch.
     """
 
     name: str | None = None
@@ -127,6 +128,9 @@ class TrainSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     track: bool = True
+    histograms: int | None = None
+    graph: bool = False
+    confusion: bool = False
 
     def __post_init__(self) -> None:
         """Check every value that can be checked without the notebook and without TensorFlow."""
@@ -143,7 +147,7 @@ class TrainSpec:
         if self.checkpoint_every is not None:
             CheckpointEvery.parse(self.checkpoint_every)
         self._check_auto()
-        self._check_at_least(1, "epochs", "batch_size", "steps_per_epoch", "validation_steps", "early_stop")
+        self._check_at_least(1, "epochs", "batch_size", "steps_per_epoch", "validation_steps", "early_stop", "histograms")
         self._check_at_least(0, "initial_epoch", "seed", "weight_decay", "momentum", "l2")
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise OptionError(f"expected --dropout of at least 0 and below 1, received {self.dropout}: 0.5 is a common start")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -38,6 +39,12 @@ class EventFiles:
             self._flushed = monotonic()
             for writer in self._writers.values():
                 writer.flush()
+
+    @contextmanager
+    def writing(self, step: int) -> Iterator[None]:
+        """Let what `tf.summary` is told go beside the metrics of the training, for an epoch counted from 0."""
+        with self._writer("train").as_default(step=step):
+            yield
 
     def close(self, hyperparams: Mapping[str, Any], status: RunStatus) -> None:
         """Tell the HParams plugin what the run was done with and how it ended, and close all files."""

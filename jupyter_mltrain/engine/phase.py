@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -102,6 +102,7 @@ def run(
     say: Callable[[str], None],
     programs: Programs | None = None,
     checkpointing: Checkpointing | None = None,
+    extras: Sequence[Any] = (),
 ) -> Any:
     """Train; return what Keras's `fit` returns.
 
@@ -115,6 +116,7 @@ def run(
         say: told in a sentence why a plan cannot be what was asked for.
         programs: where those of models that are made alike are kept.
         checkpointing: takes checkpoints, and puts back the one that a `fit` goes on from.
+        extras: callbacks of ours besides.
 
     Raises:
         DeviceError: the model was built for other devices.
@@ -131,7 +133,7 @@ def run(
         done = start.is_end or start.is_over
         going_on = begun_after(0 if done else start.epoch - merged.get("initial_epoch", 0))
         merged = {**merged, "initial_epoch": merged.get("epochs", 1) if done else start.epoch}
-    callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], EpochWatch(state)]
+    callbacks = [StepWatch(state, num_epochs(merged)), *merged["callbacks"], *extras, EpochWatch(state)]
     if checkpointing:  # a phase that is done calls nobody else
         callbacks = [*(callbacks if not (start and start.is_end) else []), checkpointing.history, checkpointing]
     with place_of(model, merged["x"], spec, scope):

@@ -141,6 +141,7 @@ class Training:
                     say=self._say,
                     programs=self._job.programs,
                     checkpointing=checkpointing,
+                    extras=self._extras(merged),
                 )
             finally:
                 self._ended = self._state.now()
@@ -170,6 +171,15 @@ class Training:
         self._on_event(FactsKnown(facts={"said": self._said, "hyperparams": self._hyperparams}))
         self._after_fit(model, len(self._state.epochs))
         return returned
+
+    def _extras(self, merged: dict[str, Any]) -> list[Any]:
+        """Return what writes for TensorBoard what the line asks for besides the metrics."""
+        spec = self._spec
+        if self._event_files is None or not (spec.histograms or spec.graph or spec.confusion):
+            return []
+        from jupyter_mltrain.engine.board_extras import BoardExtras
+
+        return [BoardExtras(spec, self._event_files, merged, len(self._state.epochs))]
 
     def _say(self, text: str) -> None:
         if text not in self._said:

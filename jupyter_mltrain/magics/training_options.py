@@ -68,6 +68,11 @@ _OPTIONS = (
     argument("--register", metavar="MODEL", help="put the best model under a new version of this name"),
     argument("--tag", dest="tags", action="append", type=key_value, metavar="KEY=VALUE", help="label the run; may repeat"),
     argument("--note", nargs="+", metavar="TEXT", help="a remark for the record"),
+    argument("--histograms", type=int, metavar="N", help="for TensorBoard: distributions of the weights every N epochs"),
+    argument("--graph", action="store_true", default=None, help="for TensorBoard: the operations of the model"),
+    argument(
+        "--confusion", action="store_true", default=None, help="for TensorBoard: a classifier's confusion matrix after each epoch"
+    ),
     argument("--no-track", dest="track", action="store_false", default=None, help="record nothing, write nothing"),
 )
 

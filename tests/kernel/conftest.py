@@ -68,8 +68,14 @@ class Kernel:
                     reply.error = "\n".join([content["ename"], *content["traceback"]])
                 case "status" if content["execution_state"] == "idle":
                     break
-        reply.status = self.client.get_shell_msg(timeout=timeout)["content"]["status"]
+        reply.status = self._answer(message_id, timeout)["status"]
         return reply
+
+    def _answer(self, message_id: str, timeout: float) -> dict[str, Any]:
+        while True:  # a kernel that was slow to start was asked for its information more than once
+            message = self.client.get_shell_msg(timeout=timeout)
+            if message["parent_header"].get("msg_id") == message_id:
+                return message["content"]
 
 
 @pytest.fixture
