@@ -36,7 +36,8 @@ def test_the_public_surface():
 def test_the_options_of_train_are_those_of_the_specification():
     parameters = dict(inspect.signature(train).parameters)
     assert parameters.pop("body").kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-    assert set(parameters) == {field.name for field in fields(TrainSpec)} - {"model"} | {"resume", "background", "detach", "notify"}  # no option of a new run
+    not_of_the_spec = {"resume", "background", "detach", "notify"}
+    assert set(parameters) == {field.name for field in fields(TrainSpec)} - {"model"} | not_of_the_spec
     assert {each.kind for each in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
 
 
