@@ -10,7 +10,12 @@ function describeTimeLeft(state) {
 function buildView(el, ask) {
   const view = addHead(el, "training", ask);
   view.pause = addButton(view, "Pause", () => ask(view.isPaused ? "continue" : "pause"));
-  view.buttons.prepend(view.pause);
+  view.notify = addButton(view, "Notify me", async () => {
+    view.isToNotify = !view.isToNotify && (await Notification.requestPermission()) === "granted";
+    view.notify.setAttribute("aria-pressed", String(view.isToNotify));
+  });
+  view.notify.setAttribute("aria-pressed", "false");
+  view.buttons.prepend(view.notify, view.pause);
   Object.assign(view, addCurvePanels(add(view.root, "div", { class: "mlt-panels" })));
   view.speed = add(view.root, "div", { class: "mlt-soft mlt-speed" });
   view.reason = add(view.root, "div", { class: "mlt-soft mlt-reason" });
@@ -18,8 +23,17 @@ function buildView(el, ask) {
   return Object.assign(view, addNotices(view.root), { sized: view.loss.svg });
 }
 
+// By the browser, which tells it in whatever window is in front.
+function notifyOfTheEnd(view, state) {
+  view.notify.hidden = state.ended || !("Notification" in window);
+  if (!state.ended || !view.isToNotify) return;
+  view.isToNotify = false;
+  new Notification(`${state.name}: ${state.doing}`);
+}
+
 function show(view, state) {
   showHead(view, state, { place: describeEpoch(state), left: describeTimeLeft(state), whole: state.whole ?? 0 });
+  notifyOfTheEnd(view, state);
   view.isPaused = state.paused;
   view.pause.hidden = state.ended || state.stopping || Boolean(state.doing);
   setText(view.pause, state.paused ? "Continue" : "Pause");

@@ -40,13 +40,20 @@ def test_it_goes_on_without_its_page_and_is_stopped_from_another(open_notebook: 
 
     second = open_notebook(prepare, "%runs attach digits", "run = jupyter_mltrain.runs.attach('digits')\nrun.wait().status")
     second.run(0)
+    second.js(
+        "() => { window.Notification = class { static requestPermission = async () => 'granted';"
+        " constructor(text) { window.notified = text; } } }"
+    )  # the real one shows it outside of the page
     second.run(1)
     view = second.output(1).locator(".mlt")
+    view.get_by_role("button", name="Notify me").click()
+    expect(view.get_by_role("button", name="Notify me")).to_have_attribute("aria-pressed", "true")
     expect(view.locator(".mlt-place")).to_contain_text("Epoch")
     view.get_by_role("button", name="Stop").click()
     expect(second.output(1)).to_contain_text("digits: stopped after", timeout=30_000)
     expect(second.output(1)).to_contain_text("hello <b>from there</b>")
     expect(second.output(1).locator("img")).to_be_visible()
     expect(view).to_have_count(0)
+    assert second.js("() => window.notified") == "digits: Stopped."
     second.output(1).screenshot(path=tmp_path / "stopped.png")
     assert "widget-view" not in second.save()
