@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jupyter_mltrain.api import load_model, models, runs, searches, train, tune
+    from jupyter_mltrain.api import TrainForm, load_model, models, runs, searches, train, tune
     from jupyter_mltrain.domain.errors import MLTrainError
 
-__all__ = ["MLTrainError", "load_model", "models", "runs", "searches", "train", "tune"]
+__all__ = ["MLTrainError", "TrainForm", "load_model", "models", "runs", "searches", "train", "tune"]
 
 
 def load_ipython_extension(shell: Any) -> None:

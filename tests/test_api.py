@@ -27,7 +27,7 @@ from jupyter_mltrain.domain.spec import TrainSpec
 
 
 def test_the_public_surface():
-    assert jupyter_mltrain.__all__ == ["MLTrainError", "load_model", "models", "runs", "searches", "train", "tune"]
+    assert jupyter_mltrain.__all__ == ["MLTrainError", "TrainForm", "load_model", "models", "runs", "searches", "train", "tune"]
     assert {*jupyter_mltrain.__all__, "load_ipython_extension"} <= set(dir(jupyter_mltrain))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = jupyter_mltrain.trian

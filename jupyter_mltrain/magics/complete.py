@@ -23,7 +23,7 @@ _BETWEEN_NAMES = re.compile(r"[,=:(\[{*/+]")  # in a list, in an expression, and
 _MODEL = re.compile(r"%models\s+\w+\s+([^\s@]+)\s")
 _DATA = re.compile(r"--data[\s=]+([^\W\d]\w*)")
 _METRICS = ("val_loss", "loss", "val_accuracy", "accuracy")
-_KNOWN = {
+KNOWN = {
     "strategy": ("auto", "cpu", "gpu", "mirrored"),
     "optimizer": ("adam", "adamw", "rmsprop", "sgd"),
     "loss": ("cross-entropy", "mse", "mae"),
@@ -34,6 +34,7 @@ _KNOWN = {
     "checkpoint_every": ("never",),
     "oracle": ("tpe", "random", "grid", "bayesian", "hyperband"),
 }
+"""What an option is often given, by the name of its value."""
 
 _KINDS = {
     "EXPR": "variable",
@@ -124,7 +125,7 @@ class LineCompleter:
             "version": lambda: self._of_model(version_names, text),
             "alias": lambda: self._of_model(alias_names, text),
             "metric": lambda: dict.fromkeys((*_METRICS, *self._recorded(metric_names))),
-            "value": lambda: _KNOWN.get(action.dest, ()),
+            "value": lambda: KNOWN.get(action.dest, ()),
         }
         return kind, texts[kind]()
 

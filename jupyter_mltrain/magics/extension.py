@@ -46,3 +46,8 @@ def session_of(shell: Any) -> Session | None:
     """Return the session of a shell in which the extension is loaded, else None."""
     magics = shell.magics_manager.registry.get(RunsMagics.__name__)
     return magics.session if magics else None
+
+
+def settings_of(shell: Any) -> MLTrain | None:
+    """Return the settings of a shell in which the extension is loaded, else None."""
+    return next((each for each in shell.configurables if isinstance(each, MLTrain)), None)

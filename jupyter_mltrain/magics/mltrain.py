@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 
 from IPython.core.magic import line_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument
 
+from jupyter_mltrain.domain.form import FormKind
 from jupyter_mltrain.magics.commands import SessionMagics, magic_commands, subcommand
 from jupyter_mltrain.magics.display import show
 
@@ -18,6 +20,8 @@ class MLTrainMagics(SessionMagics):
     @line_magic
     @magic_commands
     @subcommand("status", "where runs are recorded, how many, what is training; what the magic does when no command is named")
+    @subcommand("form", "a form that makes a cell of the notebook's variables, checks it while it is filled in, and trains")
+    @argument("kind", nargs="?", choices=list(FormKind), default=FormKind.TRAIN, metavar="KIND", help="train; tune for a search")
     @subcommand("doctor", "versions, database, leftovers, processes: what to look at when something is wrong")
     def mltrain(self, line: str) -> None:
         """Tell how jupyter_mltrain itself is.
@@ -25,6 +29,8 @@ class MLTrainMagics(SessionMagics):
         Examples::
 
             %mltrain
+            %mltrain form
+            %mltrain form tune
             %mltrain doctor
         """
         self._do(self.mltrain, line)
@@ -35,6 +41,15 @@ class MLTrainMagics(SessionMagics):
         from jupyter_mltrain.widgets.view import Findings
 
         show(Findings(status(self.session)))
+
+    def do_form(self, options: argparse.Namespace) -> None:
+        """Show a form, alive in a notebook."""
+        from jupyter_mltrain.magics.form import form_magic
+        from jupyter_mltrain.widgets.form_state import FormState
+        from jupyter_mltrain.widgets.form_view import FormView
+
+        state = FormState(form_magic(self.shell, self._settings, FormKind(options.kind)), {})
+        FormView(state, live=self._settings.live).show()
 
     def do_doctor(self, _options: argparse.Namespace) -> None:
         """Show what was found."""

@@ -115,7 +115,8 @@ def _explained(message: str, parser: argparse.ArgumentParser) -> str:
     option, kind, value = invalid["option"].split("/")[-1], invalid["kind"], invalid["value"]
     if kind == "choice":
         received = value.partition(" (choose from ")[0]
-        known = list(map(str, {**flags(parser), "command": subparsers(parser)}[option].choices))
+        actions = {**flags(parser), **{str(each.metavar): each for each in positionals(parser)}, "command": subparsers(parser)}
+        known = list(map(str, actions[option].choices))
         near = did_you_mean(received.strip("'\""), known)
         hint = near if "did you mean" in near else f": {manual}"
         return f"expected {option} {', '.join(known)}, received {received}{hint}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from IPython.core.magic import cell_magic, magics_class, no_var_expand
@@ -15,6 +16,7 @@ from jupyter_mltrain.magics.commands import SessionMagics
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.manual import Manual
 from jupyter_mltrain.magics.options import int_or_auto
+from jupyter_mltrain.magics.settings import MLTrain
 from jupyter_mltrain.magics.training_options import train_spec, training_options
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
@@ -27,6 +29,23 @@ def seconds(text: str) -> float:
     if found is None:
         raise OptionError(f"expected --max-time 90s, 10m or 2h, received {text!r}: write a number and its unit")
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def search_spec(options: Mapping[str, Any], settings: MLTrain) -> SearchSpec:
+    """Return what a line asks for, over the defaults of the settings and of the project.
+
+    Raises:
+        OptionError: an option or a default does not exist or has a value that it cannot have.
+    """
+    names = ("trials", "max_time", "patience", "executions_per_trial", "max_failures", "parallel", "resume")
+    given = {name: options[name] for name in names if options[name] is not None}
+    if options["oracle"]:
+        given["oracle"] = " ".join(options["oracle"])
+    if options["prune"]:
+        given["prune"] = Prune(options["prune"])
+    if options["objective"]:
+        given["objectives"] = tuple(map(Objective.parse, options["objective"].split(",")))
+    return SearchSpec(training=train_spec(options, settings), **given)
 
 
 @magics_class
@@ -77,20 +96,9 @@ class TuneMagics(SessionMagics):
         search.trials, search.frame(). The same cell under %%train takes the defaults, with --hp best the best values.
         """
         with self._parsed(self.tune, line) as options:
-            spec = self._spec(vars(options))
+            spec = search_spec(vars(options), self._settings)
             body = NotebookCell(self.shell, "%%tune", line, cell)
             self.shell.user_ns[options.variable or "search"] = self._tune(spec, body)
-
-    def _spec(self, options: dict[str, Any]) -> SearchSpec:
-        names = ("trials", "max_time", "patience", "executions_per_trial", "max_failures", "parallel", "resume")
-        given = {name: options[name] for name in names if options[name] is not None}
-        if options["oracle"]:
-            given["oracle"] = " ".join(options["oracle"])
-        if options["prune"]:
-            given["prune"] = Prune(options["prune"])
-        if options["objective"]:
-            given["objectives"] = tuple(map(Objective.parse, options["objective"].split(",")))
-        return SearchSpec(training=train_spec(options, self._settings), **given)
 
     def _tune(self, spec: SearchSpec, cell: NotebookCell) -> Search:
         from jupyter_mltrain.services.tuning import tune

@@ -53,3 +53,10 @@ class RegistryWidget(LiveWidget):
 
     _esm = _joined("dom.js", "registry_view.js")
     _css = _joined("live.css", "registry_view.css")
+
+
+class FormWidget(LiveWidget):
+    """Draws `FormState`."""
+
+    _esm = _joined("dom.js", "form_view.js")
+    _css = _joined("live.css", "form_view.css")

@@ -1,4 +1,4 @@
-"""Takes the README's pictures anew: `.venv/bin/pytest tests/browser/pictures.py`; by its name it is no part of all tests."""
+"""Takes the pictures anew: `.venv/bin/pytest tests/browser/pictures.py`; by its name it is no part of all tests."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ PROMOTE = [
     '%models rollback digits champion --reason "twice as slow on the tablets"',
     '%models promote digits 3 staging --reason "to be made quicker"',
 ]
+BUILD = """def build():
+    return keras.Sequential([
+        keras.Input((8, 8, 1)),
+        keras.layers.Conv2D(16, 3, activation="relu"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(10, activation="softmax"),
+    ])"""
 NUM_POINTS = "(document.querySelector('.mlt-training')?.getAttribute('d').match(/[ML]/g) ?? []).length"
 THEMES = pytest.mark.parametrize("theme", ["Light", "Dark"])
 
@@ -87,6 +94,19 @@ def test_so_is_that_of_the_registry(open_notebook: Any, theme: str, tmp_path: Pa
     notebook.output(len(cells)).locator(".mlt-registry").wait_for()
     registry = notebook.cell(len(cells)).screenshot(path=PICTURES / f"registry-{theme.lower()}.png")
     assert len(registry) < 200_000
+
+
+@browser_of(1000, 1.25)
+@THEMES
+def test_so_is_that_of_a_form(open_notebook: Any, theme: str) -> None:
+    notebook = prepared(open_notebook, theme, BUILD, "%mltrain form")
+    notebook.wait()
+    notebook.run(2)
+    view = notebook.output(2).locator(".mlt-form")
+    view.get_by_label("Learning rate", exact=True).fill("-0.1")
+    view.get_by_text("expected --lr above 0").wait_for()
+    form = notebook.cell(2).screenshot(path=PICTURES / f"form-{theme.lower()}.png")
+    assert len(form) < 150_000
 
 
 def prepared(open_notebook: Any, theme: str, *cells: str) -> Any:

@@ -29,6 +29,8 @@ def types(notebook, text: str) -> set[str]:
         ("%models pro", ["%models promote"]),
         ("%models rollback --re", ["%models rollback --reason"]),
         ("%mltrain d", ["%mltrain doctor"]),
+        ("%mltrain f", ["%mltrain form"]),
+        ("%mltrain form tu", ["%mltrain form tune"]),
         ("%runs --st", ["%runs --status"]),
         ("%runs list --st", ["%runs list --status"]),
         ("%runs list --status co", ["%runs list --status completed"]),
