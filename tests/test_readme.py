@@ -38,7 +38,16 @@ def test_every_magic_command_and_option(ipython: Any) -> None:
         command = re.match(r" `(%+\w+(?: [a-z]+)?)", magic)
         assert command, magic
         written.setdefault(command[1], set()).update(re.findall(r"`(--[\w-]+)`", options))
-    only_for_one_run = {"--hp", "--dry-run", "--checkpoint-every", "--background", "--detach", "--notify"}
+    only_for_one_run = {
+        "--hp",
+        "--dry-run",
+        "--checkpoint-every",
+        "--keep-checkpoints",
+        "--fork",
+        "--background",
+        "--detach",
+        "--notify",
+    }
     assert known["%%train"] - known["%%tune"] == only_for_one_run  # all others are said once, in the rows of %%train
     known["%%tune"] -= known["%%train"] - {"--resume"}  # which goes on with another thing
     assert written == known

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mltrain.api.registered_models import load_model
 from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.errors import MissingExtraError
+from jupyter_mltrain.domain.family import Family
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.domain.spec import chosen
 from jupyter_mltrain.services.background import BackgroundRun, attach
 from jupyter_mltrain.services.registry import predictor_of
-from jupyter_mltrain.services.runs import get_run, list_runs, moment
+from jupyter_mltrain.services.runs import family_trees, get_run, list_runs, moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +103,18 @@ class Runs:
         with opened() as session:
             return list_runs(session, which)[0]
 
+    def tree(self, ref: str | None = None) -> tuple[Family, ...]:
+        """Return runs with their forks: each family that there is, the oldest first, or that of one run.
+
+        Args:
+            ref: a run of the family, as `runs[ref]` takes it.
+
+        Raises:
+            UnknownNameError: there is no such run.
+        """
+        with opened() as session:
+            return family_trees(session, ref)
+
     def frame(self, **filters: Any) -> pd.DataFrame:
         """Return a data frame with a row a run, in the order of `list`, whose arguments it takes.
 
@@ -131,5 +144,7 @@ def _row(run: Run) -> dict[str, Any]:
     if run.result:
         row |= {name: getattr(run.result, name) for name in _OF_RESULT}
         row |= {f"metrics.{name}": value for name, value in run.result.best_metrics.items()}
+    if run.parent:
+        row |= {"parent": run.parent.ref, "parent_epoch": run.parent.epoch}
     row |= {f"hyperparams.{name}": value for name, value in run.facts.get("hyperparams", {}).items()}
     return row | {f"tags.{key}": value for key, value in run.tags.items()}

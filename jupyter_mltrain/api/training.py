@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jupyter_mltrain.api.session import opened
+from jupyter_mltrain.domain.checkpoints import All
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.run import Run
@@ -55,6 +56,8 @@ def train(
     hp: str | None = None,
     dry_run: bool = False,
     checkpoint_every: str | None = None,
+    keep_checkpoints: int | All | None = None,
+    fork: str | None = None,
     resume: str | None = None,
     background: bool = False,
     detach: bool = False,
@@ -108,6 +111,9 @@ def train(
         hp: take the hyperparameters of a trial: `best`, a search, or `SEARCH/TRIAL`.
         dry_run: train and record nothing; return what the first `fit` would need.
         checkpoint_every: `1 epoch`, `500 steps`, `10 min`, `never`: when to keep what `resume` needs; else as often as is cheap.
+        keep_checkpoints: how many of them, or `all`, a completed run keeps; one an epoch, if nothing else is said.
+        fork: `digits@5`, `digits@best`, `digits`: the run whose state this one begins with, after that epoch, its best or its
+            newest. What is asked for here holds; the epochs go on counting.
         resume: a run that was cut short, to go on with from its newest checkpoint; `last` is the newest. It keeps the options
             that it began with; objects have to be given again.
         background: train in a process of its own and return at once; it is interrupted when this process ends.

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from jupyter_mltrain.domain.errors import OptionError
 
 NEVER = "never"
+
+All = Literal["all"]
+ALL: All = "all"
+"""For a number of checkpoints: every one that is taken."""
 
 _FORM = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>epochs?|steps?|s|sec|m|min|h)")
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
@@ -49,3 +54,9 @@ class CheckpointEvery:
     def is_never(self) -> bool:
         """Whether nothing is kept."""
         return self == CheckpointEvery()
+
+
+def check_kept(number: int | All) -> None:
+    """Raise `OptionError` if that is no number of checkpoints to keep."""
+    if number != ALL and (not isinstance(number, int) or number < 1):
+        raise OptionError(f"expected --keep-checkpoints of at least 1, or all, received {number!r}: leave it out to keep none")

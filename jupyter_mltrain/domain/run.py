@@ -31,7 +31,7 @@ class Epoch:
     """One epoch as recorded.
 
     Attributes:
-        number: counts the epochs of the run from 1, over all its phases.
+        number: counts the epochs of the run from 1, over all its phases; of a fork from where its parent was.
         phase: the `fit` call it belongs to, from 1.
         metrics: Keras's own names and values; not finite values are kept.
         seconds: wall time, validation included.
@@ -49,7 +49,7 @@ class TrainingResult:
 
     Attributes:
         model_id: `"name@version"` of the registered model, or None.
-        epochs: number of epochs trained, over all phases.
+        epochs: number of epochs trained, over all phases, those of a parent not among them.
         train_loss, val_loss: of the last epoch; None where the model reports none.
         train_metrics, val_metrics: of the last epoch, the loss left out, without the prefix `val_`.
         monitor: the metric that decides which epoch is best, or None.
@@ -123,6 +123,29 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """The state of another run that a run began with.
+
+    Attributes:
+        id: of that run, which may have been removed since.
+        ref: its name: `digits#2`, or `digits#2/7` of a trial.
+        epoch: the last one that was done, by that run's numbers; 0 before its first.
+        step: how many steps of the next one were done.
+    """
+
+    id: str
+    ref: str
+    epoch: int
+    step: int = 0
+
+    @property
+    def place(self) -> str:
+        """Where in that run: `after epoch 5`."""
+        steps = f" and {self.step} steps" if self.step else ""
+        return f"after epoch {self.epoch}{steps}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What a run and a search have in common: work that a process does, as the store has it.
 
@@ -164,6 +187,7 @@ class Run(Record):
         epochs: empty in listings.
         folder: holds `best.keras`, `last.keras` and `tensorboard/`, as far as they came to be.
         trial: what it was in a search; None for a run of its own.
+        parent: what it was forked from, whose epochs its own go on counting; None for a run that began anew.
         predictor: what `predict` calls; None where there is no model.
     """
 
@@ -171,6 +195,7 @@ class Run(Record):
     epochs: tuple[Epoch, ...] = field(default=(), repr=False)
     folder: Path
     trial: Trial | None = None
+    parent: Parent | None = None
     predictor: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
 
     @property

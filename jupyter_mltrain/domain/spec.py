@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar
 
-from jupyter_mltrain.domain.checkpoints import CheckpointEvery
+from jupyter_mltrain.domain.checkpoints import All, CheckpointEvery, check_kept
 from jupyter_mltrain.domain.errors import OptionError
 
 _STRATEGY = re.compile(r"auto|cpu|gpu(:\d+)?|mirrored")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _DATA = ("data", "validation_data", "sample_weight")
-_MAY_CHANGE = ("epochs", "checkpoint_every")  # when a run goes on
+_MAY_CHANGE = ("epochs", "checkpoint_every", "keep_checkpoints")  # when a run goes on
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 Auto = Literal["auto"]
@@ -80,8 +80,10 @@ class TrainSpec:
     source that is evaluated in the notebook's namespace, or the objects themselves when called from Python. `data_memory` is
     the share of the device's free memory that data may take as tensors; `dry_run` asks for an estimate in place of the run;
     `hp` names the trial whose hyperparameters are taken: `best`, a search, or `SEARCH/TRIAL`; `checkpoint_every` is what
-    `CheckpointEvery.parse` takes, None for as often as is cheap. For TensorBoard, `histograms` asks for the weights every so many
-    epochs, `graph` for the model's operations, `confusion` for a matrix of the validation data after each epoch.
+    `CheckpointEvery.parse` takes, None for as often as is cheap; `keep_checkpoints` is how many a completed run keeps; `fork`
+    names the run whose state this one begins with, and an epoch of it: `digits@5`, `digits@best`. For TensorBoard,
+    `histograms` asks for the weights every so many epochs, `graph` for the model's operations, `confusion` for a matrix of the
+    validation data after each epoch.
     """
 
     name: str | None = None
@@ -123,6 +125,8 @@ class TrainSpec:
     dry_run: bool = False
     hp: str | None = None
     checkpoint_every: str | None = None
+    keep_checkpoints: int | All | None = None
+    fork: str | None = None
     # tracking
     register: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -146,6 +150,11 @@ class TrainSpec:
             )
         if self.checkpoint_every is not None:
             CheckpointEvery.parse(self.checkpoint_every)
+        if self.keep_checkpoints is not None:
+            check_kept(self.keep_checkpoints)
+        if self.fork is not None and (self.dry_run or not self.track):
+            other = "--dry-run" if self.dry_run else "--no-track"
+            raise OptionError(f"expected --fork or {other}, received both: leave one out")
         self._check_auto()
         self._check_at_least(1, "epochs", "batch_size", "steps_per_epoch", "validation_steps", "early_stop", "histograms")
         self._check_at_least(0, "initial_epoch", "seed", "weight_decay", "momentum", "l2")

@@ -14,6 +14,7 @@ from jupyter_mltrain.engine.randomness import seed_all
 
 if TYPE_CHECKING:
     from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
+    from jupyter_mltrain.engine.checkpoints.forking import Fork
     from jupyter_mltrain.engine.checkpoints.keeper import Keeper
     from jupyter_mltrain.engine.plans.sharing import Programs
     from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
@@ -35,6 +36,8 @@ class Job:
         weights: a model's file whose weights the first `fit` begins with.
         keeper: of checkpoints; None where none are taken.
         resumption: where a run goes on; None for one that begins.
+        num_before: epochs of what the run was forked from.
+        fork: what the first `fit` begins with, if that is a state of another run.
     """
 
     folder: Path | None
@@ -48,3 +51,5 @@ class Job:
     weights: Path | None = None
     keeper: Keeper | None = None
     resumption: Resumption | None = None
+    num_before: int = 0
+    fork: Fork | None = None

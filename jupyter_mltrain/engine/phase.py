@@ -144,7 +144,7 @@ def run(
         if state.order_seed is None:
             state.order_seed = random.getrandbits(31) if state.seed is None else state.seed
             state.on_event(FactsKnown(facts={"order": f"PCG64([{state.order_seed}, phase, epoch])"}))
-        place = fitting.Place(seed=state.order_seed, phase=state.phase, num_before=len(state.epochs))
+        place = fitting.Place(seed=state.order_seed, phase=state.phase, num_before=state.num_epochs)
         return fitting.fit(model, {**merged, "callbacks": callbacks}, selection, place, state, checkpointing=checkpointing)
 
 

@@ -84,13 +84,18 @@ class Saver:
         self._is_newest = False
         self._not_before = monotonic() + _SECONDS_BEFORE_FIRST_SAVE
 
-    def on_best(self, model: Any) -> None:
-        """Be told that the model is better than ever; write it if that is cheap enough, so that a crash leaves it."""
+    def on_best(self, model: Any) -> bool:
+        """Be told that the model is better than ever; write it if that is cheap enough, so that a crash leaves it.
+
+        Returns:
+            whether it was written.
+        """
         self._is_newest = monotonic() >= self._not_before
         if self._is_newest:
             started = monotonic()
             self._best = save(model, self._folder / "best.keras")
             self._not_before = monotonic() + max(_SECONDS_BEFORE_FIRST_SAVE, (monotonic() - started) / _SHARE_OF_TIME)
+        return self._is_newest
 
     def save_last(self, model: Any) -> Path:
         """Write the model as it is now."""

@@ -23,6 +23,7 @@ from jupyter_mltrain.engine.watch import RunState
 
 if TYPE_CHECKING:
     from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
+    from jupyter_mltrain.engine.checkpoints.forking import Fork
     from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
 
 
@@ -36,6 +37,8 @@ def train(
     interrupts: Interrupts,
     values: Mapping[str, Any] | None = None,
     resumption: Resumption | None = None,
+    num_before: int = 0,
+    fork: Fork | None = None,
 ) -> TrainingOutcome:
     """Run a cell's body with its `fit` calls done by the engine, or train the model that it builds.
 
@@ -48,6 +51,8 @@ def train(
         interrupts: entered by the caller.
         values: of hyperparameters, for a body that asks for some; the others have their defaults.
         resumption: where a run goes on; None for one that begins.
+        num_before: epochs of what the run was forked from.
+        fork: what the first `fit` begins with, if that is a state of another run.
 
     Raises:
         MLTrainError: what was asked cannot be done.
@@ -56,7 +61,7 @@ def train(
     found = devices.devices()
     on_event(FactsKnown(facts={"environment": environment.facts(found), "deterministic": spec.deterministic}))
     hp = hyperparameters(cell, resumption.target.hp if resumption else values)
-    keeper = Keeper(folder, spec.checkpoint_every) if folder else None
+    keeper = Keeper(folder, spec.checkpoint_every, spec.keep_checkpoints) if folder else None
     job = Job(
         folder=folder,
         on_event=on_event,
@@ -65,6 +70,8 @@ def train(
         hp=hp,
         keeper=keeper,
         resumption=resumption,
+        num_before=num_before,
+        fork=fork,
     )
     outcome = train_once(spec, cell, job, found)
     if hp is None:
@@ -95,6 +102,7 @@ def train_once(spec: TrainSpec, cell: Cell, job: Job, found: tuple[Device, ...])
         interrupts=job.interrupts,
         best=BestEpoch(spec.monitor, spec.early_stop),
         allow_nan=spec.allow_nan,
+        num_before=job.num_before,
     )
     training = Training(spec, cell, scope, state, job)
     with precision(spec.precision):

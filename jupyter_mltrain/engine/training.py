@@ -41,11 +41,11 @@ class Training:
         self._spec, self._cell, self._scope, self._state, self._job = spec, cell, scope, state, job
         self._interrupts, self._on_event = state.interrupts, state.on_event
         self._saver = Saver(job.folder) if job.folder else None
-        num_before = len(job.resumption.target.epochs) if job.resumption else 0
+        num_before = job.resumption.num_epochs if job.resumption else 0
         self._event_files = EventFiles(job.folder / "tensorboard", num_before) if job.folder else None
         state.on_event = self._tell
         if self._saver:
-            state.on_best = self._saver.on_best
+            state.on_best = self._on_best
         self._model: Any = None
         self._last_weights: list[Any] | None = None
         self._hyperparams: dict[str, Any] = {}
@@ -62,6 +62,15 @@ class Training:
         if self._event_files and isinstance(event, EpochEnded):
             self._event_files.write(event.epoch)
         self._on_event(event)
+
+    def _on_best(self, model: Any) -> None:
+        assert self._saver
+        if self._saver.on_best(model):
+            self._tell_best()
+
+    def _tell_best(self) -> None:
+        """Let it be known which epoch the file of the best model is of, as long as there is no result."""
+        self._on_event(FactsKnown(facts={"best_epoch": self._state.best.best_number}))
 
     def run_body(self) -> CellOutcome:
         """Run the body under the scope; train what it built if it trained nothing."""
@@ -113,9 +122,10 @@ class Training:
             raise EndOfRun
         with self._interrupts.deferred():
             merged, overridden = phase.arguments(self._spec, self._cell, model, given)
+            self._checkpoints.count_on(merged)
             for text in overridden + phase.prepare(model, merged, self._spec):
                 self._say(text)
-            start = self._checkpoints.start()
+            start = self._checkpoints.start(model)
             said = self._auto.settle(model, merged, start)
             for text in said + room.check(model, merged, plan=self._spec.plan, devices=self._scope.devices):
                 self._say(text)
@@ -153,6 +163,7 @@ class Training:
     def own_fit(self, call: Callable[[], Any], model: Any) -> Any:
         """Do one call of a `fit` that the user's class overrides; if Keras's is not used in it, keep what it returns."""
         phase_before = self._state.phase
+        self._checkpoints.check_own_fit(model)
         self._started = self._started or self._state.now()
         returned = call()
         if self._state.phase > phase_before:
@@ -164,7 +175,7 @@ class Training:
         if isinstance(history, dict) and all(isinstance(values, list) for values in history.values()):
             for values in zip(*history.values(), strict=False):
                 metrics = scalars(dict(zip(history, values, strict=True)))
-                epoch = Epoch(number=len(self._state.epochs) + 1, phase=self._state.phase, metrics=metrics, seconds=0.0)
+                epoch = Epoch(number=self._state.num_epochs + 1, phase=self._state.phase, metrics=metrics, seconds=0.0)
                 self._state.epochs.append(epoch)
                 self._tell(EpochEnded(epoch=epoch, best=False))
         self._hyperparams = hyperparams(model, {}, len(self._state.epochs))
@@ -179,7 +190,7 @@ class Training:
             return []
         from jupyter_mltrain.engine.board_extras import BoardExtras
 
-        return [BoardExtras(spec, self._event_files, merged, len(self._state.epochs))]
+        return [BoardExtras(spec, self._event_files, merged, self._state.num_epochs)]
 
     def _say(self, text: str) -> None:
         if text not in self._said:
@@ -198,7 +209,7 @@ class Training:
 
     def _after_fit(self, model: Any, num_epochs: int, *, restores: bool = True) -> None:
         self._phases.append({"model": model_name(model), "epochs": num_epochs})
-        self._on_event(FactsKnown(facts={"model": model_facts(model), "phases": self._phases}))
+        self._on_event(FactsKnown(facts={"said": self._said, "model": model_facts(model), "phases": self._phases}))
         best = self._state.best
         if restores and best.restores and best.best_weights is not None:
             self._last_weights = model.get_weights()
@@ -214,6 +225,7 @@ class Training:
             after = self._model.get_weights()
             self._saver.save_best(self._model, best.best_weights)
             self._model.set_weights(after)
+            self._tell_best()
 
     def finish(self, outcome: CellOutcome, kind: str, reason: str) -> TrainingOutcome:
         """Write the models, close the event files, and put the result together."""
@@ -249,7 +261,7 @@ class Training:
             if self._last_weights is not None:
                 model.set_weights(self._last_weights)
             last = self._saver.save_last(model)
-            if best.best_weights is None or best.best_number == len(self._state.epochs):
+            if best.best_weights is None or best.best_number == self._state.num_epochs:
                 return self._saver.copy_last(last), last
             return self._saver.save_best(model, best.best_weights), last
         except OSError as error:

@@ -39,11 +39,17 @@ class RunState:
     plan: Plan = Plan.KERAS
     plan_reason: str = ""
     phase: int = 0
+    num_before: int = 0  # epochs of what the run was forked from
     epochs: list[Epoch] = field(default_factory=list)
     on_best: Callable[[Any], None] | None = None
     is_cut_short: bool = False  # somebody asked for the end in the middle of an epoch
     is_over: bool = False  # a callback asked for the end of the phase
     seconds_paused: float = 0.0
+
+    @property
+    def num_epochs(self) -> int:
+        """The number in the run of the last epoch."""
+        return self.num_before + len(self.epochs)
 
     def on_plan(self, runner: Runner) -> None:
         """Take note of how the steps of an epoch were done."""
@@ -110,7 +116,7 @@ class StepWatch(keras.callbacks.Callback):
                 phase=self._state.phase,
                 num_epochs=self._num_epochs,
                 num_steps=self._num_steps,
-                first_epoch=len(self._state.epochs) + 1,
+                first_epoch=self._state.num_epochs + 1,
             )
         )
 
@@ -156,7 +162,7 @@ class StepWatch(keras.callbacks.Callback):
             self._read_metrics(batch, now)
         self._state.on_event(
             Progress(
-                epoch=len(self._state.epochs) + 1,
+                epoch=self._state.num_epochs + 1,
                 step=batch,
                 num_steps=None if self._validating else self._num_steps,
                 validating=self._validating,
@@ -211,7 +217,7 @@ class EpochWatch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         state = self._state
         metrics = scalars(logs or {})
-        ended = Epoch(number=len(state.epochs) + 1, phase=state.phase, metrics=metrics, seconds=state.now() - self._started)
+        ended = Epoch(number=state.num_epochs + 1, phase=state.phase, metrics=metrics, seconds=state.now() - self._started)
         state.epochs.append(ended)
         best = state.best.see(ended.number, metrics)
         if best and state.on_best:

@@ -13,6 +13,7 @@ from IPython.core.magic import Magics
 
 from jupyter_mltrain.magics.options import flags, positionals, subcommands
 from jupyter_mltrain.services.aliases import alias_names
+from jupyter_mltrain.services.forking import fork_names
 from jupyter_mltrain.services.registry import model_names, version_names
 from jupyter_mltrain.services.runs import metric_names, resumable_names, run_names
 from jupyter_mltrain.services.searches import search_names
@@ -32,6 +33,7 @@ KNOWN = {
     "parallel": ("auto",),
     "learning_rate": ("auto",),
     "checkpoint_every": ("never",),
+    "keep_checkpoints": ("all",),
     "oracle": ("tpe", "random", "grid", "bayesian", "hyperband"),
 }
 """What an option is often given, by the name of its value."""
@@ -42,6 +44,7 @@ _KINDS = {
     "model": "variable",
     "RUN": "run",
     "RUN|last": "resumable",
+    "RUN@EPOCH": "fork",
     "SEARCH": "search",
     "TRIAL": "trial",
     "name": "run",
@@ -119,6 +122,7 @@ class LineCompleter:
             "column": lambda: self._columns(text),
             "run": lambda: (*self._recorded(run_names, typed), *self._recorded(search_names, typed)),
             "resumable": lambda: ("last", *self._recorded(resumable_names)),
+            "fork": lambda: self._recorded(fork_names, typed),
             "search": lambda: self._recorded(search_names, typed),
             "trial": lambda: ("best", *self._recorded(search_names, typed)),
             "model": lambda: self._recorded(model_names, typed),

@@ -11,6 +11,7 @@ from jupyter_mltrain.domain.alias import AliasMove
 from jupyter_mltrain.domain.comparison import VersionComparison
 from jupyter_mltrain.domain.errors import MLTrainError
 from jupyter_mltrain.domain.estimate import Estimate
+from jupyter_mltrain.domain.family import Family
 from jupyter_mltrain.domain.model import ModelVersion
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.search import Search
@@ -36,6 +37,7 @@ def show_records(shell: Any, session: Session) -> None:
         lambda compared: f"<Comparison of {' and '.join(version.ref for version in compared.versions)}>",
     )
     _register(shell, AliasMove, _move_line, lambda move: f"<AliasMove {move.ref} {move.number}>")
+    _register(shell, Family, _family_tree, lambda family: f"<Family of {family.run.ref}>")
     _register(shell, Search, _search_details, lambda search: f"<Search {search.ref} {search.status}>")
     _register(shell, ModelVersion, lambda version: _model_details(version, session), lambda version: f"<Model {version.ref}>")
 
@@ -60,6 +62,12 @@ def _search_details(search: Search) -> Any:
     from jupyter_mltrain.widgets.search_details import SearchDetails
 
     return SearchDetails(search)
+
+
+def _family_tree(family: Family) -> Any:
+    from jupyter_mltrain.widgets.family_view import FamilyTree
+
+    return FamilyTree((family,))
 
 
 def _run_details(run: Run) -> Any:

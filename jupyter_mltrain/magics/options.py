@@ -9,6 +9,7 @@ from typing import Any
 
 from IPython.core.error import UsageError
 
+from jupyter_mltrain.domain.checkpoints import ALL, All
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
 from jupyter_mltrain.domain.spec import AUTO, Auto
 
@@ -22,6 +23,7 @@ _KINDS = {
     "float": "a number",
     "int_or_auto": "a whole number or auto",
     "float_or_auto": "a number or auto",
+    "int_or_all": "a whole number or all",
 }
 
 
@@ -76,6 +78,11 @@ def int_or_auto(text: str) -> int | Auto:
 def float_or_auto(text: str) -> float | Auto:
     """Return the number or `auto`; the type of `--lr`."""
     return AUTO if text == AUTO else float(text)
+
+
+def int_or_all(text: str) -> int | All:
+    """Return the number or `all`; the type of `--keep-checkpoints`."""
+    return ALL if text == ALL else int(text)
 
 
 def flags(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:

@@ -16,7 +16,7 @@ from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.options import key_value
 from jupyter_mltrain.services.background import attach
 from jupyter_mltrain.services.board import open_board, stop_board
-from jupyter_mltrain.services.runs import list_runs, moment, runs_to_compare
+from jupyter_mltrain.services.runs import family_trees, list_runs, moment, runs_to_compare
 from jupyter_mltrain.services.searches import list_searches, remove_all, run_or_search
 
 
@@ -40,6 +40,8 @@ class RunsMagics(SessionMagics):
     @argument("run", nargs="?", metavar="RUN", help="digits#2, digits for its newest, digits/7 for a trial; the newest of all")
     @subcommand("compare", "results, what differs, the cells' differences and the curves of several runs")
     @argument("runs", nargs="+", metavar="RUN", help="two or more")
+    @subcommand("tree", "which runs were forked from which, where, and what was changed")
+    @argument("run", nargs="?", metavar="RUN", help="only the family of this run; all families if none is named")
     @subcommand("attach", "the live view of a run that trains in a process of its own, or its result")
     @argument("run", nargs="?", metavar="RUN", help="the newest of all if none is named")
     @subcommand("stop", "end such runs after the running step; model, history and best weights are kept")
@@ -63,6 +65,7 @@ class RunsMagics(SessionMagics):
             %runs list --best val_accuracy --limit 5
             %runs show digits#2
             %runs compare digits#1 digits#2
+            %runs tree digits#1
             %runs attach digits
             %runs stop digits#2
             %runs board digits#1 digits#2
@@ -105,6 +108,12 @@ class RunsMagics(SessionMagics):
         show(RunComparison(runs))
         if any(run.epochs for run in runs):
             show(CurvesPicture(runs))
+
+    def do_tree(self, options: argparse.Namespace) -> None:
+        """Show runs above their forks."""
+        from jupyter_mltrain.widgets.family_view import FamilyTree
+
+        show(FamilyTree(family_trees(self.session, options.run)))
 
     def do_attach(self, options: argparse.Namespace) -> None:
         """Show a run that trains by itself."""

@@ -16,6 +16,7 @@ from jupyter_mltrain.magics.cell import NotebookCell
 from jupyter_mltrain.magics.commands import SessionMagics
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.manual import Manual
+from jupyter_mltrain.magics.options import int_or_all
 from jupyter_mltrain.magics.training_options import train_spec, training_options
 
 if TYPE_CHECKING:
@@ -47,6 +48,17 @@ class TrainMagics(SessionMagics):
         help="1 epoch, 500 steps, 10 min, never: when to keep what --resume needs; as often as is cheap if nothing says",
     )
     @argument(
+        "--keep-checkpoints",
+        type=int_or_all,
+        metavar="N",
+        help="keep the last N, or all, when the run is completed too; one an epoch, if --checkpoint-every says nothing else",
+    )
+    @argument(
+        "--fork",
+        metavar="RUN@EPOCH",
+        help="begin with the state of a run after an epoch, or RUN@best; without @ with its newest",
+    )
+    @argument(
         "--resume",
         metavar="RUN|last",
         help="go on with a run that was cut short, from its newest checkpoint",
@@ -71,6 +83,7 @@ class TrainMagics(SessionMagics):
             keras.Sequential([keras.layers.Dense(64, "relu"), keras.layers.Dense(10, "softmax")])
 
             %%train --resume last
+            %%train --fork digits#2@5 --lr 0.0001 --epochs 20
 
         Every fit of a Keras model in the cell is done by the engine; options win over its arguments. A cell that calls no
         fit is trained on --data: the value of its last line, else the one model that it assigns, else --model. The cell
@@ -83,6 +96,12 @@ class TrainMagics(SessionMagics):
         With --background or --detach the cell returns at once, and its training is sent to a process of its own, with what it
         uses of the notebook. `run.wait()` waits for its end, `run.done` tells of it, `run.model` is the best model. %runs attach
         shows it live in any notebook, %runs stop and pause act on it. --notify is told by MLTRAIN_RUN and MLTRAIN_STATUS.
+
+        With --fork the cell's first fit begins with the state of another run, as a run of its own that does what the cell and the
+        line say: another learning rate, other data, a frozen layer. It takes over the weights, and the optimizer's state where
+        that is of the same kind and for the same weights; the output says what. It goes on counting the epochs, so --epochs 20
+        after epoch 5 trains 15 more. Every run keeps its best and its last epoch, with --keep-checkpoints all every one.
+        %runs tree shows who came from whom.
         """
         with self._parsed(self.train, line) as options:
             spec = train_spec(vars(options), self._settings, with_defaults=options.resume is None)

@@ -38,12 +38,12 @@ def resumed(session: Session, ref: str, spec: TrainSpec, cell: Cell) -> tuple[Ru
     spec = spec.going_on(run.options)
     from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
 
-    resumption = Resumption(run.folder, run.ref)
+    resumption = Resumption(run.folder, run.ref, run.parent.epoch if run.parent else 0)
     if run.source.partition("\n")[2] != cell.source.partition("\n")[2]:
         resumption.said.append(
             f"The cell has changed since {run.ref} began; its earlier epochs were trained with the former one."
         )
-    run = session.store.runs.resume_run(run.id, this_process(), num_epochs=len(resumption.target.epochs))
+    run = session.store.runs.resume_run(run.id, this_process(), num_epochs=resumption.num_epochs)
     return run, spec, resumption
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.family import Family, families
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.services.session import Session
 
@@ -43,6 +44,19 @@ def get_run(session: Session, ref: str | None = None) -> Run:
     if not newest:
         raise UnknownNameError(f"expected a recorded run, there is none in {session.home}: put %%train on top of a cell")
     return session.store.runs.get(newest[0].id)
+
+
+def family_trees(session: Session, ref: str | None = None) -> tuple[Family, ...]:
+    """Return the families of all runs that were forked, the oldest first; with `ref` that of one run, from its first ancestor on.
+
+    Raises:
+        UnknownNameError: there is no such run; near misses are suggested.
+    """
+    found = families(session.store.runs.families())
+    if ref is None:
+        return found
+    run = get_run(session, ref)
+    return tuple(family for family in found if any(each.id == run.id for each in family.runs)) or (Family(run=run),)
 
 
 def runs_to_compare(session: Session, refs: Sequence[str]) -> tuple[Run, ...]:

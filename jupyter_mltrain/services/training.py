@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.domain.events import EngineStarting, OnEvent, RunEnded, TrainControl
+from jupyter_mltrain.domain.events import EngineStarting, Notice, OnEvent, RunEnded, TrainControl
 from jupyter_mltrain.domain.run import Epoch, Failure, Run, RunStatus, TrainingOutcome
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine.interrupts import Interrupts
+from jupyter_mltrain.services.forking import fork_of, parent_of
 from jupyter_mltrain.services.hyperparameters import trial_values
 from jupyter_mltrain.services.recording import Recorder
 from jupyter_mltrain.services.resuming import resumed
@@ -76,7 +77,8 @@ def train(
             if recorder:
                 session.store.runs.finish_run(run.id, status=outcome.status, result=result, epochs=recorder.pending)
                 run = session.store.runs.get(run.id)
-                _discard_checkpoints(run)
+                if spec.keep_checkpoints is None:
+                    _discard_checkpoints(run)
             else:
                 run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
         except BaseException as error:  # whatever ends a run is recorded, and goes on
@@ -104,6 +106,10 @@ def _train(
 
     folder = run.folder if spec.track else None
     values = trial_values(session, spec.hp, spec.name) if spec.hp and not resumption else None
+    fork = fork_of(session, run.parent, spec) if run.parent and not (resumption and resumption.has(1)) else None
+    if fork and fork.hp and values is None and not resumption:
+        values = fork.hp
+        on_event(Notice(text=f"The hyperparameters are those of {fork.parent.ref}."))
     return engine_train(
         spec,
         cell,
@@ -113,6 +119,8 @@ def _train(
         interrupts=interrupts,
         values=values,
         resumption=resumption,
+        num_before=run.parent.epoch if run.parent else 0,
+        fork=fork,
     )
 
 
@@ -125,8 +133,13 @@ def _discard_checkpoints(run: Run) -> None:
 
 
 def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
-    """Record that a run begins in this process."""
-    name = spec.name or spec.register or _DEFAULT_NAME
+    """Record that a run begins in this process.
+
+    Raises:
+        UnknownNameError, OptionError, ModelFileError: there is nothing that it could be forked from.
+    """
+    parent = parent_of(session, spec.fork) if spec.fork else None
+    name = spec.name or spec.register or (parent.ref.partition("#")[0] if parent else _DEFAULT_NAME)
     if spec.track:
         return session.store.runs.create_run(
             name=name,
@@ -137,6 +150,7 @@ def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
             facts={},
             user=user_name(),
             process=this_process(),
+            parent=parent,
         )
     return untracked_run(
         session.home,

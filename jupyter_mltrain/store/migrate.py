@@ -7,7 +7,7 @@ from sqlalchemy import Connection, String, column, inspect, select, table
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.store.database import Database
 
-NEWEST = "0003"  # revision of the last step in `migrations/versions`; revisions sort as text
+NEWEST = "0004"  # revision of the last step in `migrations/versions`; revisions sort as text
 
 
 def upgrade(database: Database) -> None:

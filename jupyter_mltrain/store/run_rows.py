@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from jupyter_mltrain.domain.run import Epoch, Run, TrainingResult, Trial
+from jupyter_mltrain.domain.run import Epoch, Parent, Run, TrainingResult, Trial
 from jupyter_mltrain.store.codec import as_mapping, as_record
 from jupyter_mltrain.store.records import common
 
@@ -23,6 +23,7 @@ def run_from(row: Row[Any], *, tags: Mapping[str, str], epochs: tuple[Epoch, ...
         epochs=epochs,
         folder=folder,
         trial=None if row.search_id is None else _trial_from(row),
+        parent=None if row.parent is None else as_record(Parent, row.parent),
     )
 
 

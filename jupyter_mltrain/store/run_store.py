@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, or_, select
 
-from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunFilter, RunStatus, TrainingResult
+from jupyter_mltrain.domain.run import Epoch, Failure, Parent, Process, Run, RunFilter, RunStatus, TrainingResult
+from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.database import Database, count_up
 from jupyter_mltrain.store.records import add_facts, check_ended, check_free, hold, holder_of, mark_died, process_from
 from jupyter_mltrain.store.refs import run_id_of, run_names, search_id_of, unknown_run
@@ -43,6 +44,7 @@ class RunStore:
         facts: Mapping[str, Any],
         user: str,
         process: Process,
+        parent: Parent | None = None,
     ) -> Run:
         """Record that a run begins, with the next number of its name, and make its folder."""
         folder = make_folder(self._folder)
@@ -59,6 +61,8 @@ class RunStore:
                 note=note,
                 options=options,
                 facts=facts,
+                parent_id=parent.id if parent else None,
+                parent=as_mapping(parent) if parent else None,
             )
             return read_run(connection, folder.name, self._folder)
 
@@ -167,6 +171,13 @@ class RunStore:
         """
         with self._database.read() as connection:
             return int(connection.execute(number_of(which, _search_id(connection, which))).scalar_one())
+
+    def families(self) -> tuple[Run, ...]:
+        """Return every run that was forked or is a fork, without epochs, the oldest first."""
+        parents = select(runs.c.parent_id).where(runs.c.parent_id.is_not(None))
+        related = or_(runs.c.parent_id.is_not(None), runs.c.id.in_(parents))
+        with self._database.read() as connection:
+            return read_runs(connection, select(runs).where(related).order_by(runs.c.started_at, runs.c.id), self._folder)
 
     def names(self) -> tuple[str, ...]:
         """Return every name that a run has, sorted; trials have none of their own."""

@@ -124,10 +124,13 @@ runs = Table(
     Column("trial", Integer),
     Column("trial_values", _json()),
     Column("trial_scores", _json()),
+    Column("parent_id", FreeText),  # the parent may be removed, hence no foreign key
+    Column("parent", _json()),
     UniqueConstraint("name", "number", name="runs_by_name"),
     Index("runs_by_start", "search_id", "started_at", "id"),
     Index("runs_by_trial", "search_id", "trial", unique=True),
     Index("runs_by_status", "status", "search_id", "started_at", "id"),
+    Index("runs_by_parent", "parent_id"),
 )
 
 run_tags = Table(

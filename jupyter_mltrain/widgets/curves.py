@@ -74,9 +74,10 @@ def _draw_panel(panel: Axes, name: str, runs: Sequence[Run]) -> None:
     panel.set_title(theme.one_line(name, 28))
     panel.set_xlabel("epoch")
     panel.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-    last = max(epoch.number for run in runs for epoch in run.epochs)
+    numbers = [epoch.number for run in runs for epoch in run.epochs]
+    first, last = min(numbers), max(numbers)  # a fork begins where its parent was
     margin = max(0.5, 0.02 * last)
-    panel.set_xlim(1 - margin, last + margin)
+    panel.set_xlim(first - margin, last + margin)
     for i, run in enumerate(runs):
         training, validation = _colours(i, runs)
         _draw_curve(panel, run, name, color=training, linestyle="-")

@@ -18,7 +18,16 @@ _AFTERWARDS = {
     RunStatus.PRUNED: "it fell behind the trials before it",
     RunStatus.DIED: "its process ended without a word, what it had recorded is kept",
 }
-_GROUPED = ("said", "hp", "hyperparams", "data", "model", "environment", *facts.TRIED)  # facts that have a group of their own
+_GROUPED = (
+    "said",
+    "hp",
+    "hyperparams",
+    "data",
+    "model",
+    "environment",
+    "best_epoch",
+    *facts.TRIED,
+)  # facts that have a group of their own
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,7 +104,7 @@ def _metrics_table(run: Run) -> Table | None:
     metrics = facts.best_metrics(run)
     if not metrics:
         return None
-    epoch = (run.result and run.result.best_epoch) or facts.num_epochs(run)
+    epoch = (run.result and run.result.best_epoch) or (run.epochs[-1].number if run.epochs else facts.num_epochs(run))
     rows = [(name, *facts.pair(metrics, name)) for name in facts.metric_names(metrics)]
     num_columns = 2 if all(validation is None for _, _, validation in rows) else 3
     columns = (f"epoch {epoch}", "train", "validation")[:num_columns]
@@ -118,6 +127,7 @@ def _record(run: Run) -> Fields:
         (
             ("id", run.id),
             ("trial", f"{run.trial.number} of the search {run.trial.search}" if run.trial else None),
+            ("forked from", f"{run.parent.ref} {run.parent.place}" if run.parent else None),
             ("started", theme.moment(run.started_at)),
             ("ended", theme.moment(run.ended_at) if run.ended_at else None),
             ("trained for", theme.duration(result.duration) if result else None),

@@ -6,18 +6,7 @@ import shutil
 
 import pytest
 from IPython.utils.capture import capture_output
-
-TINY = """
-import keras, numpy as np
-from keras import layers
-keras.utils.set_random_seed(7)
-x = np.random.default_rng(7).normal(size=(32, 2)).astype("float32")
-y = (x.sum(axis=1) > 0).astype("int32")
-def net(width=4):
-    model = keras.Sequential([keras.Input((2,)), layers.Dense(width, "relu"), layers.Dense(2, "softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
-"""
+from sample_cells import TINY
 
 
 @pytest.fixture

@@ -1,6 +1,18 @@
-"""Cells as people write them, over the data of `DATA`."""
+"""Cells as people write them, over the data of `DATA`; and data and a model that train in a moment, `TINY`."""
 
 from __future__ import annotations
+
+TINY = """
+import keras, numpy as np
+from keras import layers
+keras.utils.set_random_seed(7)
+x = np.random.default_rng(7).normal(size=(32, 2)).astype("float32")
+y = (x.sum(axis=1) > 0).astype("int32")
+def net(width=4):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(width, "relu"), layers.Dense(2, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+"""
 
 DATA = """
 import numpy as np, keras, tensorflow as tf

@@ -22,8 +22,9 @@ def types(notebook, text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("%runs ", ["%runs list", "%runs show", "%runs compare", "%runs board", "%runs rm"]),
-        ("%runs c", ["%runs compare"]),
+        ("%runs ", [f"%runs {each}" for each in
+                    ("list", "show", "compare", "tree", "attach", "stop", "pause", "continue", "board", "rm")]),
+        ("%runs c", ["%runs compare", "%runs continue"]),
         ("%runs board --s", ["%runs board --stop"]),
         ("%models l", ["%models list", "%models load"]),
         ("%models pro", ["%models promote"]),
@@ -40,6 +41,7 @@ def types(notebook, text: str) -> set[str]:
         ("%%train --lr a", ["%%train --lr auto"]),
         ("%%train --batch-size=", ["%%train --batch-size=auto"]),
         ("%%train --checkpoint-every n", ["%%train --checkpoint-every never"]),
+        ("%%train --keep-checkpoints a", ["%%train --keep-checkpoints all"]),
         ("%%train --resume l", ["%%train --resume last"]),
         ("%%train --no-s", ["%%train --no-shuffle"]),
         ("%%train digits --epochs 3 --lr-schedule ", [f"%%train digits --epochs 3 --lr-schedule {each}" for each in
@@ -84,6 +86,9 @@ def test_what_is_offered_has_a_type(trained):
         ("%models archive net ", ["%models archive net 1"]),
         ("%%train --register n", ["%%train --register net"]),
         ("%%train dig", ["%%train digits"]),
+        ("%%train --fork dig", ["%%train --fork digits"]),
+        ("%%train --fork digits#", ["%%train --fork digits#2", "%%train --fork digits#1"]),
+        ("%%train --fork digits#1@", ["%%train --fork digits#1@2", "%%train --fork digits#1@best"]),
         ("%%train --resume ", ["%%train --resume last", "%%train --resume other#1"]),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 from store_samples import SIGNATURE, begin, finish_with, register, register_file, some_epochs, some_result, train
 
 from jupyter_mltrain.domain.errors import ModelFileError, OptionError, StoreError, UnknownNameError
-from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunFilter, RunStatus
+from jupyter_mltrain.domain.run import Epoch, Failure, Parent, Process, Run, RunFilter, RunStatus
 from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.store import Store
 
@@ -56,6 +56,18 @@ class RunStoreContract:
         assert before <= run.started_at <= datetime.now(UTC)
         assert (run.ended_at, run.result, run.failure, run.epochs) == (None, None, None, ())
         assert run.folder.is_dir()
+
+    def test_a_fork_keeps_its_parent_which_may_be_removed(self, store: Store) -> None:
+        first, alone = train(store), train(store, "alone")
+        parent = Parent(id=first.id, ref=first.ref, epoch=2, step=7)
+        second = train(store, parent=parent)
+        third = begin(store, "other", parent=Parent(id=second.id, ref=second.ref, epoch=4))
+        assert (first.parent, store.runs.get(second.id).parent) == (None, parent)
+        assert [(run.ref, run.epochs) for run in store.runs.families()] == [("digits#1", ()), ("digits#2", ()), ("other#1", ())]
+        assert alone not in store.runs.families()
+        store.runs.resume_run(second.id, this_process(), num_epochs=3)
+        store.runs.remove([first.ref])
+        assert [(run.ref, run.parent) for run in store.runs.families()] == [("digits#2", parent), ("other#1", third.parent)]
 
     def test_runs_are_numbered_by_name_and_a_number_is_never_given_again(self, store: Store) -> None:
         assert [train(store, name).ref for name in ("a", "b", "a")] == ["a#1", "b#1", "a#2"]

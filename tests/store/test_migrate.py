@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from store_samples import search_of, train
 
 from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.domain.run import RunFilter, RunStatus, Trial
+from jupyter_mltrain.domain.run import Parent, RunFilter, RunStatus, Trial
 from jupyter_mltrain.store.migrate import NEWEST, upgrade
 from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.schema import metadata
@@ -127,6 +127,19 @@ def test_a_home_of_every_past_schema_opens_with_its_aliases(home: Path, schema: 
     assert archived is not None
     assert (archived.user, archived.reason) == ("ada", "a mistake")
     assert store.models.get("digits").ref == "digits@2"
+
+
+@pytest.mark.parametrize("schema", sorted(SCHEMAS.glob("*.sql")), ids=lambda path: path.stem)
+def test_runs_of_every_past_schema_can_be_forked(home: Path, schema: Path) -> None:
+    make_database(home, schema.read_text())
+    store = Store(home)
+    parent = store.runs.get("digits#1")
+    assert parent.parent is None
+    is_kept = [("tuned#1", Parent(id=parent.id, ref="digits#1", epoch=2))] if schema.stem >= "0004" else []
+    assert [(run.ref, run.parent) for run in store.runs.families() if run.parent] == is_kept
+    assert train(store, parent=Parent(id=parent.id, ref="digits#1", epoch=4)) in [
+        store.runs.get(run.id) for run in store.runs.families()
+    ]
 
 
 def test_a_newer_schema_is_refused_and_left_as_it_is(home: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from jupyter_mltrain.domain.checkpoints import All
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.run import Epoch
 from jupyter_mltrain.engine.checkpoints import files
@@ -61,11 +62,11 @@ class Checkpoint:
     last_weights: list[Any] | None = None
     path: Path | None = None
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, keep: int | All | None = None) -> None:
         """Write it to its place; see `files.write`."""
         state = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "path"}
         state["epochs"] = [{part.name: getattr(epoch, part.name) for part in fields(epoch)} for epoch in self.epochs]
-        files.write(files.path_of(folder, self.phase, None if self.is_end else self.epoch, self.step), state)
+        files.write(files.path_of(folder, self.phase, None if self.is_end else self.epoch, self.step), state, keep)
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
@@ -89,15 +90,17 @@ class Resumption:
 
     Attributes:
         target: the newest checkpoint that is whole.
+        num_epochs: number in the run of the last epoch that is done.
         said: sentences for the user.
     """
 
-    def __init__(self, folder: Path, ref: str) -> None:
+    def __init__(self, folder: Path, ref: str, num_before: int = 0) -> None:
         """Find it.
 
         Args:
             folder: of the run.
             ref: the run's name, for messages.
+            num_before: epochs of what it was forked from.
 
         Raises:
             OptionError: the run has no checkpoint, or none that is whole.
@@ -115,8 +118,9 @@ class Resumption:
         else:
             what = f"{len(found)} damaged ones" if found else "none: it ended before its first one"
             raise OptionError(f"expected a checkpoint of {ref} to go on from, received {what}; leave --resume out to begin anew")
+        self.num_epochs = num_before + len(self.target.epochs)
         steps = f"step {self.target.step} of " if self.target.step else ""
-        self.said.append(f"The run goes on after {steps}epoch {len(self.target.epochs) + bool(steps)}.")
+        self.said.append(f"The run goes on after {steps}epoch {self.num_epochs + bool(steps)}.")
 
     def at(self, phase: int) -> Checkpoint | None:
         """Return what a phase goes on from: its end where it is done; None where it begins, or has to be done again."""
@@ -127,3 +131,7 @@ class Resumption:
         except (OSError, ValueError):
             self.said.append(f"Phase {phase} is done again: there is no checkpoint of its end.")
             return None
+
+    def has(self, phase: int) -> bool:
+        """Tell whether a phase needs not be begun anew."""
+        return phase == self.target.phase or (phase < self.target.phase and files.path_of(self._folder, phase, None).exists())

@@ -38,6 +38,8 @@ class Checkpointing(keras.callbacks.Callback):
         about: Callable[[], Mapping[str, Any]],
         merged: Mapping[str, Any],
         start: Checkpoint | None,
+        *,
+        begin: Callable[[Any], None] | None = None,
     ) -> None:
         """Take what a checkpoint is made of.
 
@@ -47,9 +49,10 @@ class Checkpointing(keras.callbacks.Callback):
             about: gives what a checkpoint says of the run.
             merged: the arguments of `fit`.
             start: what it goes on from.
+            begin: given the model with all its variables where it begins; puts in what it begins with.
         """
         super().__init__()
-        self._keeper, self._state, self._about, self.start = keeper, state, about, start
+        self._keeper, self._state, self._about, self.start, self._begin = keeper, state, about, start, begin
         self.history = keras.callbacks.History()
         self._data = merged["x"]
         shuffling = [self._data] if isinstance(self._data, keras.utils.PyDataset) else []
@@ -90,9 +93,13 @@ class Checkpointing(keras.callbacks.Callback):
                 "expected --checkpoint-every in epochs or minutes for this fit, received steps: Keras's own loop trains it, "
                 "which can be taken up at the ends of epochs"
             )
-        if self.start is None:
+        if self.start is None and self._begin is None:
             return
         (self._prepare or self._build)()
+        if self.start is None:
+            assert self._begin
+            self._begin(self.model)
+            return
         if self.start.is_end:  # the engine's own callbacks are not called
             self._state.best.set_model(self.model)
             self._state.best.on_train_begin()
@@ -156,8 +163,8 @@ class Checkpointing(keras.callbacks.Callback):
         """Make the variables that Keras's own loop would make with its first step."""
         if not self.model.built:
             raise ModelError(
-                f"expected a model that is built before its fit for --resume in plan keras, received {self.model.name!r}: "
-                "give it a keras.Input"
+                "expected a model that is built before its fit for --resume and --fork in plan keras, received "
+                f"{self.model.name!r}: give it a keras.Input"
             )
         with self.model.distribute_strategy.scope():
             for optimizer in optimizers(self.model).values():

@@ -16,22 +16,24 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from jupyter_mltrain.domain.checkpoints import ALL, All
 from jupyter_mltrain.domain.files import PARTIAL_PREFIX, whole_file
 from jupyter_mltrain.engine.checkpoints.packing import packed, unpacked
 
 FOLDER = "checkpoints"
 _FIRST_LINE = b"jupyter_mltrain checkpoint 1\n"
 _BYTES_OF_LENGTH, _BYTES_OF_CHECKSUM = 8, 16
-_NUM_KEPT = 2
-_SUFFIX = ".ckpt"
+_NUM_KEPT = 2  # where nothing is asked for
+SUFFIX = ".ckpt"
 
 
-def write(path: Path, state: Mapping[str, Any]) -> None:
-    """Write a checkpoint, and remove those within phases that two newer ones make needless; ends of phases stay.
+def write(path: Path, state: Mapping[str, Any], keep: int | All | None = None) -> None:
+    """Write a checkpoint, and remove those within phases that newer ones make needless; ends of phases stay.
 
     Args:
         path: as `path_of` returned it; its folder is made.
         state: what `packing` can pack.
+        keep: how many within phases stay, this one among them; two if None.
 
     Raises:
         OSError: it cannot be written; what was there is untouched.
@@ -47,8 +49,9 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
             checksum.update(part)
             file.write(part)
         file.write(checksum.digest())
-    for old in [each for each in paths(path.parent) if not _is_end(each)][_NUM_KEPT:]:
-        old.unlink(missing_ok=True)
+    if keep != ALL:
+        for old in [each for each in paths(path.parent) if not is_end(each)][keep or _NUM_KEPT :]:
+            old.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -69,6 +72,22 @@ def read(path: Path) -> dict[str, Any]:
     return state
 
 
+def entry(path: Path, name: str) -> Any:
+    """Return one entry without arrays of the state in a file, of which little is read, and nothing verified.
+
+    Raises:
+        ValueError: it has no such entry.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(len(_FIRST_LINE))
+        head = json.loads(file.read(int.from_bytes(file.read(_BYTES_OF_LENGTH), "little")))
+    try:
+        return unpacked(dict(head["state"]["dict"])[name], [])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path.name} has no {name}") from error
+
+
 def path_of(folder: Path, phase: int, epoch: int | None, step: int = 0) -> Path:
     """Return where a checkpoint belongs.
 
@@ -78,12 +97,12 @@ def path_of(folder: Path, phase: int, epoch: int | None, step: int = 0) -> Path:
         epoch: Keras's number of the one that goes on or comes next; None at the end of the phase.
         step: how many of its steps are done.
     """
-    return folder / f"{phase:04d}-{'end' if epoch is None else f'{epoch:06d}-{step:09d}'}{_SUFFIX}"
+    return folder / f"{phase:04d}-{'end' if epoch is None else f'{epoch:06d}-{step:09d}'}{SUFFIX}"
 
 
 def paths(folder: Path) -> list[Path]:
     """Return all checkpoints of a run, the newest first."""
-    return sorted(folder.glob(f"[0-9]*{_SUFFIX}"), reverse=True)
+    return sorted(folder.glob(f"[0-9]*{SUFFIX}"), reverse=True)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -97,7 +116,8 @@ def discard(run_folder: Path) -> None:
     shutil.rmtree(run_folder / FOLDER, ignore_errors=True)
 
 
-def _is_end(path: Path) -> bool:
+def is_end(path: Path) -> bool:
+    """Tell by its name whether a checkpoint is of the end of a phase."""
     return path.stem.endswith("end")
 
 

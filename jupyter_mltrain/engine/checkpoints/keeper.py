@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
-from jupyter_mltrain.domain.checkpoints import CheckpointEvery
+from jupyter_mltrain.domain.checkpoints import All, CheckpointEvery
 from jupyter_mltrain.engine.checkpoints import files
 from jupyter_mltrain.engine.checkpoints.checkpoint import Checkpoint
 
@@ -17,20 +17,23 @@ _MOST_PHASES = 16  # whose ends are kept; later ones are done again
 
 
 class Keeper:
-    """Keeps the last two checkpoints of a run, and those of the ends of its first phases.
+    """Keeps the last checkpoints of a run, and those of the ends of its first phases.
 
     Attributes:
         trouble: why the last one could not be written; empty if it could.
     """
 
-    def __init__(self, run_folder: Path, every: str | None) -> None:
+    def __init__(self, run_folder: Path, every: str | None, keep: int | All | None = None) -> None:
         """Take what was asked for.
 
         Args:
             run_folder: in which there may be checkpoints already, of a run that goes on.
-            every: see `CheckpointEvery.parse`; None for as often as is cheap.
+            every: see `CheckpointEvery.parse`; None for as often as is cheap, or every epoch where some are to stay.
+            keep: see `files.write`.
         """
         self._folder = run_folder / files.FOLDER
+        self._keep = keep
+        every = every or ("1 epoch" if keep else None)
         self._every = CheckpointEvery.parse(every) if every else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mltrain-checkpoint")
         self._writing: Future[None] | None = None
@@ -103,7 +106,7 @@ class Keeper:
     def _write(self, checkpoint: Checkpoint, seconds_of_taking: float) -> None:
         started = monotonic()
         try:
-            checkpoint.write(self._folder)
+            checkpoint.write(self._folder, self._keep)
         except OSError as error:
             self.trouble = str(error.strerror or error)
         except TypeError as error:  # of the user's get_state

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jupyter_mltrain.domain.errors import ModelError, OptionError
 from jupyter_mltrain.domain.events import EpochEnded, OnEvent
 from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine import randomness
 from jupyter_mltrain.engine.checkpoints.checkpoint import Checkpoint
 from jupyter_mltrain.engine.checkpoints.checkpointing import Checkpointing
+from jupyter_mltrain.engine.checkpoints.forking import is_built
 from jupyter_mltrain.engine.job import Job
 from jupyter_mltrain.engine.watch import RunState
 
@@ -27,6 +29,7 @@ class RunCheckpoints:
             on_event: told of the epochs that the run has come to before.
         """
         self._keeper, self._resumption, self._hp, self._state = job.keeper, job.resumption, job.hp, state
+        self._fork = job.fork
         self._say, self._on_event = say, on_event
         self._begun_with: dict[str, Any] = {}
         self.seconds_before = self._resumption.target.seconds if self._resumption else 0.0
@@ -40,8 +43,58 @@ class RunCheckpoints:
                 self._say(text)
         self._begun_with = randomness.states() if self._keeper else {}
 
-    def start(self) -> Checkpoint | None:
-        """Return what the next phase goes on from; None where it begins."""
+    def count_on(self, merged: dict[str, Any]) -> None:
+        """Let the first `fit` of a fork go on counting from where its parent was, if it does not say itself where it begins.
+
+        Raises:
+            OptionError: no epoch is left.
+        """
+        num_before = self._state.num_before
+        if not num_before or self._state.phase or "initial_epoch" in merged:
+            return
+        num_epochs = merged.get("epochs", 1)
+        if num_epochs <= num_before:
+            raise OptionError(
+                f"expected --epochs above {num_before}, since a fork goes on counting its parent's, received {num_epochs}: "
+                f"--epochs {num_before + num_epochs} trains {num_epochs} more"
+            )
+        merged["initial_epoch"] = num_before
+
+    def start(self, model: Any) -> Checkpoint | None:
+        """Return what the next phase goes on from; None where it begins, of a fork with the weights of its parent.
+
+        A model that is built by its first step alone is given them then.
+        """
+        start = self._resumed()
+        if self._fork and self._is_fork(start):
+            self._fork.put_early(model)
+        return start
+
+    def check_own_fit(self, model: Any) -> None:
+        """Give a model whose `fit` nobody sees into the weights of the parent.
+
+        Raises:
+            ModelError: it has none of its own yet.
+        """
+        if self._fork is None or self._state.phase:
+            return
+        if not is_built(model):
+            raise ModelError(
+                f"expected a model that is built before its own {type(model).__name__}.fit for --fork, received {model.name!r}: "
+                "build it in the cell"
+            )
+        self._fork.put_weights(model)
+        self._say(self._fork.says_of_weights)
+
+    def _is_fork(self, start: Checkpoint | None) -> bool:
+        return self._fork is not None and start is None and self._state.phase == 0
+
+    def _begin(self, model: Any) -> None:
+        assert self._fork
+        for text in self._fork.begin(model):
+            self._say(text)
+
+    def _resumed(self) -> Checkpoint | None:
         if self._resumption is None:
             return None
         found = self._resumption.at(self._state.phase + 1)
@@ -95,7 +148,8 @@ class RunCheckpoints:
                 "data": data,
             }
 
-        checkpointing = Checkpointing(self._keeper, state, about, merged, start)
+        begin = self._begin if self._is_fork(start) else None
+        checkpointing = Checkpointing(self._keeper, state, about, merged, start, begin=begin)
         for text in checkpointing.said:
             self._say(text)
         return checkpointing

@@ -36,7 +36,14 @@ def variables(model: Any, handles: Handles) -> dict[str, Any]:
         "optimizers": {name: _values(each.variables) for name, each in optimizers(model).items()},
         "metrics": _values(model.metrics_variables),
         "others": [_read(*each).numpy() for each in _others(model, handles)],
+        "seeds": [i for i, variable in enumerate(model.variables) if is_seed(variable)],
+        "kinds": {name: type(each).__name__ for name, each in optimizers(model).items()},
     }
+
+
+def is_seed(variable: Any) -> bool:
+    """Tell whether a variable of a model is the state of a random generator."""
+    return str(variable.name) == "seed_generator_state"
 
 
 def set_variables(model: Any, handles: Handles, before: Mapping[str, Any]) -> None:
