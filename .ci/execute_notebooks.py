@@ -23,7 +23,7 @@ def execute(path: Path) -> None:
     notebook = nbformat.read(path.open(encoding="utf-8"), as_version=4)
     notebook.metadata = nbformat.from_dict(METADATA)
     with tempfile.TemporaryDirectory() as home:
-        os.environ["MLTRAIN_HOME"] = home
+        os.environ |= {"MLTRAIN_HOME": home, "MLTRAIN_STORE": ""}
         NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:

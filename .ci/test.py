@@ -22,13 +22,14 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whatever `python3` is runs this file
         sys.exit(f"expected Python 3.11 or newer, received {sys.version.split()[0]}: run this file with a newer one")
     install()
-    chromium = find_chromium()
+    chromium, postgres = find_chromium(), find_postgres()
     failed = [
         " ".join(check) for check in CHECKS if not run(f"Check with {' '.join(check)}", VENV / "bin" / check[0], *check[1:])
     ]
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}. The tests were not run.")
-    say("Run the tests" if chromium else "Run the tests; without a Chromium those in a browser are skipped")
+    missing = [what for what, found in (("Chromium", chromium), ("PostgreSQL", postgres)) if not found]
+    say(f"Run the tests; those that need {' or '.join(missing)} are skipped" if missing else "Run the tests")
     side_by_side = () if arguments else ("-n", "2", "--dist", "loadfile")
     pytest = [VENV / "bin" / "python", "-m", "pytest", *side_by_side, *arguments]
     return subprocess.run(pytest, cwd=ROOT, env={**os.environ, "CHROMIUM": chromium or ""}, check=False).returncode
@@ -50,13 +51,33 @@ def install() -> None:
 def find_chromium() -> str | None:
     """Return a Chromium; as root on Debian it is installed if there is none."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
-    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
-        run("Look up Debian's packages", "apt-get", "update", "--quiet=2")
-        run("Install Chromium", "apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", "chromium")
+    if found is None and install_debian("Chromium", "chromium"):
         found = shutil.which("chromium")
     if found is None and IN_CI:
         sys.exit("Failed: there is no Chromium for the tests in a browser, and none can be installed.")
     return found
+
+
+def find_postgres() -> str | None:
+    """Return a PostgreSQL's initdb; as root on Debian it is installed if there is none."""
+    found = initdb()
+    if found is None and install_debian("PostgreSQL", "postgresql"):
+        found = initdb()
+    if found is None and IN_CI:
+        sys.exit("Failed: there is no PostgreSQL for the tests of a shared store, and none can be installed.")
+    return found
+
+
+def initdb() -> str | None:
+    return shutil.which("initdb") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), None)
+
+
+def install_debian(what: str, package: str) -> bool:
+    """Install a package as root on Debian; tell whether that was done."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return False
+    run("Look up Debian's packages", "apt-get", "update", "--quiet=2")
+    return run(f"Install {what}", "apt-get", "install", "--quiet=2", "--yes", "--no-install-recommends", package)
 
 
 def run(what: str, *command: str | Path) -> bool:

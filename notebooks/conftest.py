@@ -16,4 +16,5 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     """Let the kernel of a tutorial, which starts with its first cell, have a home of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLTRAIN_HOME", str(Path(_HOMES.name) / item.path.stem))
+        patch.setenv("MLTRAIN_STORE", "")
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+
+from tests.postgres import Server, server
+
+os.environ["MLTRAIN_STORE"] = ""  # no test records in a database that somebody uses
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -77,6 +82,12 @@ class Notebook:
 
     def __getitem__(self, name: str) -> Any:
         return self.shell.user_ns[name]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    with server() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,10 @@ class StoreError(MLTrainError):
     """The home cannot be read or written."""
 
 
+class StoreAwayError(StoreError):
+    """The home cannot be reached or written at the moment, nothing was written; it may be possible later."""
+
+
 class ConflictError(MLTrainError):
     """Somebody else has changed meanwhile what was to be changed."""
 

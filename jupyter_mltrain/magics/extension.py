@@ -22,10 +22,11 @@ _MAGICS = (TrainMagics, TuneMagics, RunsMagics, ModelsMagics, DevicesMagics, MLT
 def load(shell: Any) -> None:
     """Make the session and the settings, and register the magics, their completion and what records look like."""
     settings = MLTrain(parent=shell)
-    session = Session(settings.home)
-    settings.observe(lambda change: setattr(session, "home", change["new"]), "home")
-    shell.configurables.append(settings)
     show_ours_short(shell, settings)
+    session = Session(settings.home, settings.store)
+    settings.observe(lambda change: setattr(session, "home", change["new"]), "home")
+    settings.observe(lambda change: setattr(session, "address", change["new"]), "store")
+    shell.configurables.append(settings)
     magics = [each(shell, session, settings) for each in _MAGICS]
     shell.register_magics(*magics)
     complete_lines(shell, session, magics)

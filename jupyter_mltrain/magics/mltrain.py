@@ -23,6 +23,9 @@ class MLTrainMagics(SessionMagics):
     @subcommand("form", "a form that makes a cell of the notebook's variables, checks it while it is filled in, and trains")
     @argument("kind", nargs="?", choices=list(FormKind), default=FormKind.TRAIN, metavar="KIND", help="train; tune for a search")
     @subcommand("doctor", "versions, database, leftovers, processes: what to look at when something is wrong")
+    @subcommand("copy", "copy a home into another: runs, searches and models with their files, whatever is not there yet")
+    @argument("source", metavar="FROM", help="a folder, or the URL of a shared database, whose files are in this home's folder")
+    @argument("target", nargs="?", metavar="TO", help="a folder or a URL; this home if none is named")
     def mltrain(self, line: str) -> None:
         """Tell how jupyter_mltrain itself is.
 
@@ -32,6 +35,8 @@ class MLTrainMagics(SessionMagics):
             %mltrain form
             %mltrain form tune
             %mltrain doctor
+            %mltrain copy ../digits/.mltrain
+            %mltrain copy .mltrain postgresql://ada@db.example.org/team
         """
         self._do(self.mltrain, line)
 
@@ -57,3 +62,11 @@ class MLTrainMagics(SessionMagics):
         from jupyter_mltrain.widgets.view import Findings
 
         show(Findings(findings(self.session)))
+
+    def do_copy(self, options: argparse.Namespace) -> None:
+        """Copy and show what came of it."""
+        from jupyter_mltrain.services.copying import copy
+        from jupyter_mltrain.widgets.copy_view import sentences
+        from jupyter_mltrain.widgets.view import Findings
+
+        show(Findings(sentences(copy(self.session, options.source, options.target))))

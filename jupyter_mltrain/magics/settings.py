@@ -16,6 +16,9 @@ class MLTrain(Configurable):
     home = Unicode("", help="Folder of runs and models; empty: $MLTRAIN_HOME, else the project's, else .mltrain here.").tag(
         config=True
     )
+    store = Unicode("", help="URL of a shared PostgreSQL database; empty: $MLTRAIN_STORE, else the project's, else SQLite.").tag(
+        config=True
+    )
     short_errors = Bool(True, help="Show one line for an error of ours, and the user's own lines for the user's.").tag(
         config=True
     )

@@ -6,10 +6,9 @@ import functools
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jupyter_mltrain.domain.errors import OptionError, RunFailedError
+from jupyter_mltrain.domain.errors import OptionError, RunFailedError, StoreAwayError
 from jupyter_mltrain.domain.events import Event, Progress, Wish
 from jupyter_mltrain.domain.run import Run, RunStatus, TrainingResult
 from jupyter_mltrain.services.registry import defined_in, load_best
@@ -28,15 +27,15 @@ class BackgroundRun:
         ref: names the run, `digits#2`.
     """
 
-    def __init__(self, home: Path, run: Run) -> None:
-        """Take a run of a home that trains, or has trained, in a process of its own.
+    def __init__(self, session: Session, run: Run) -> None:
+        """Take a run of a session's home that trains, or has trained, in a process of its own.
 
         Raises:
             OptionError: it trains in a notebook's kernel.
         """
         from jupyter_mltrain.store.run_channel import RunChannel
 
-        self._session = Session(str(home))  # of its own: the notebook may choose another home meanwhile
+        self._session = session.again()  # of its own: the notebook may choose another home meanwhile
         self._lost_since: float | None = None
         self._id, self.ref, self._channel = run.id, run.ref, RunChannel(run.folder)
         if not self._channel.exists:
@@ -58,7 +57,10 @@ class BackgroundRun:
     @property
     def done(self) -> bool:
         """Whether it has ended, however, and is recorded with the reason."""
-        return self._channel.has_ended or self._is_lost()
+        try:
+            return self._channel.has_ended or self._is_lost()
+        except StoreAwayError:  # it trains while the store is away
+            return False
 
     def _is_lost(self) -> bool:
         """Tell whether its process has died, and that which waits for it too, which would have recorded the reason."""
@@ -157,4 +159,4 @@ def attach(session: Session, ref: str | None = None) -> BackgroundRun:
         UnknownNameError: there is no such run; near misses are suggested.
         OptionError: it trains in a notebook's kernel.
     """
-    return BackgroundRun(session.home, get_run(session, ref))
+    return BackgroundRun(session, get_run(session, ref))

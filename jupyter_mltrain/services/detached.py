@@ -15,11 +15,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.domain.events import Notice, OnEvent, TrainControl
 from jupyter_mltrain.domain.run import Failure, RunStatus
+from jupyter_mltrain.services.heartbeat import heard_of
+from jupyter_mltrain.services.recording import when_it_can
 from jupyter_mltrain.services.session import Session
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ def main(home: str, run_id: str) -> None:
     session = Session(home)
     task = _task(session, run_id)
     code = _exit_code(trainer, ends_with=None if task["outlives"] else notebook)
-    run, channel = _run(session, run_id)
+    run, channel = when_it_can(lambda: _run(session, run_id), print)
     if run.status in (RunStatus.RUNNING, RunStatus.DIED):
         run = session.store.runs.finish_run(run_id, status=RunStatus.DIED, result=None, failure=_death(code, channel))
     channel.end()
@@ -71,15 +74,15 @@ def _train(home: str, run_id: str) -> None:
         spec, cell = unpack(task["parcel"])
         control = channel.control()
         where: dict[str, Any] = {"resume": run.id} if task["resumes"] else {"begun": run}
-        with _turn(session, spec, control, channel.tell):
+        with heard_of(session, track=True), _turn(session, spec, control, channel.tell):
             _, value = train(session, spec, cell, on_event=channel.tell, control=control, **where)
         if value is not None:
             print(repr(value))  # noqa: T201 - into what is kept of its output
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is recorded; nobody is there to see it raised
-        if session.store.runs.status(run_id)[0] is RunStatus.RUNNING:
+        if when_it_can(lambda: session.store.runs.status(run_id), print)[0] is RunStatus.RUNNING:
             from jupyter_mltrain.services.training import record_failure
 
-            record_failure(session, run, error)
+            record_failure(partial(session.store.runs.finish_run, run_id), error)
     finally:
         channel.end()
 

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from jupyter_mltrain.domain.errors import OptionError
@@ -43,9 +44,9 @@ def detach(
     try:
         _start(session, spec, cell, run, {"resumes": bool(resume), "outlives": outlives, "notify": notify})
     except BaseException as error:  # an interrupt too
-        record_failure(session, run, error)
+        record_failure(partial(session.store.runs.finish_run, run.id), error)
         raise
-    return BackgroundRun(session.home, run)
+    return BackgroundRun(session, run)
 
 
 def _begun(session: Session, spec: TrainSpec, cell: Cell, resume: str | None) -> Run:
@@ -66,11 +67,11 @@ def _start(session: Session, spec: TrainSpec, cell: Cell, run: Run, task: dict[s
     Path(channel.parcel, "task").write_bytes(pickle.dumps({**task, "parcel": parcel}))
     with channel.output.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-m", "jupyter_mltrain.services.detached", session.home, run.id],
+            [sys.executable, "-m", "jupyter_mltrain.services.detached", session.folder, run.id],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, "PYTHONPATH": search_path(), "MPLBACKEND": "agg"},
+            env={**os.environ, "PYTHONPATH": search_path(), "MPLBACKEND": "agg", "MLTRAIN_STORE": session.url},
             start_new_session=True,  # neither the kernel's interrupts nor its end are for it
         )
     threading.Thread(target=process.wait, name=f"end of {run.ref}", daemon=True).start()  # so that no zombie stays

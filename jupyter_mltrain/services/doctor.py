@@ -23,7 +23,7 @@ def status(session: Session) -> tuple[str, ...]:
     store, running = session.store, _running(session)
     newest = store.runs.list(RunFilter(limit=1))
     return (
-        f"Home: {session.home}.",
+        *_places(session),
         f"Runs: {store.runs.count(RunFilter())}" + (f", the newest {newest[0].ref} ({newest[0].status})." if newest else "."),
         f"Models: {', '.join(store.models.names()) or 'none'}.",
         f"Being trained: {', '.join(map(_name, running)) or 'none'}.",
@@ -36,7 +36,12 @@ def findings(session: Session) -> tuple[str, ...]:
         died: tuple[Run | Search, ...] = (*session.store.runs.mark_died(), *session.store.searches.mark_died())
         return (_versions(), *session.store.findings(), *_processes(session, died))
     except StoreError as error:
-        return (_versions(), f"Home: {session.home}.", f"Trouble: {error}.")
+        return (_versions(), *_places(session), f"Trouble: {error}.")
+
+
+def _places(session: Session) -> tuple[str, ...]:
+    home = f"Home: {session.home}."
+    return (home, f"Store: {session.address}.") if session.address else (home,)
 
 
 def _versions() -> str:

@@ -1,4 +1,4 @@
-"""Where a home is, and what the project sets: the nearest pyproject.toml's `[tool.jupyter_mltrain]`."""
+"""Where a home and its database are, and what the project sets: the nearest pyproject.toml's `[tool.jupyter_mltrain]`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def find_home(configured: str = "") -> Path:
     project = _project_file()
     home = project_settings().get("home")
     return (project.parent / home if project and home else Path.cwd() / ".mltrain").absolute()
+
+
+def find_store(configured: str = "") -> str:
+    """Return the URL of the shared database: `configured`, else `MLTRAIN_STORE`, else the project's `store`; empty for none."""
+    return str(configured or os.environ.get("MLTRAIN_STORE") or project_settings().get("store", ""))
 
 
 def project_settings() -> Mapping[str, Any]:

@@ -2,45 +2,155 @@
 
 from __future__ import annotations
 
-from time import monotonic
-from typing import TYPE_CHECKING
+import atexit
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Event as Signal
+from threading import Lock, Thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, OnEvent
-from jupyter_mltrain.domain.run import Epoch
+from jupyter_mltrain.domain.errors import StoreAwayError, StoreError
+from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, Notice, OnEvent
+from jupyter_mltrain.domain.run import Epoch, Failure, Run, RunStatus, TrainingResult
 
 if TYPE_CHECKING:
     from jupyter_mltrain.store.run_store import RunStore
 
+Written = TypeVar("Written")
+
 _SECONDS_BETWEEN_WRITES = 1.0
+_SECONDS_BETWEEN_TRIES = 1.0
+_WRITTEN = "The record that was kept in memory is written."
+_PATIENCE_AT_EXIT = 300.0
+_PATIENCE = 60.0  # seconds that whoever waits for a record gives to a store that is away
 
 
 class Recorder:
-    """Listens to a training, writes facts and epochs, and passes every event on.
+    """Listens to a training, passes every event on, and writes facts, epochs and the end, in a thread of its own.
 
-    Epochs are written at most once a second. What cannot be written waits for the next time; `pending` is what is left.
+    Epochs are written at most once a second. What cannot be written is kept in memory, said once, and written as soon as it
+    can be, after the training too while the process lives, which does not end at once while something is left to write.
     """
 
-    def __init__(self, runs: RunStore, run_id: str, on_event: OnEvent) -> None:
-        """Record into `run_id`, then tell `on_event`."""
-        self._runs, self._run_id, self._tell = runs, run_id, on_event
-        self._written = monotonic()
-        self.pending: list[Epoch] = []
+    def __init__(self, runs: RunStore, run: Run, on_event: OnEvent) -> None:
+        """Record into `run`, then tell `on_event`."""
+        self._runs, self._run, self._tell = runs, run, on_event
+        self._lock, self._due, self._over = Lock(), Signal(), Signal()
+        self._facts: dict[str, Any] = {}  # by name, those to write
+        self._epochs: list[Epoch] = []
+        self._num_written = 0
+        self._end: dict[str, Any] | None = None
+        self._written: Run | None = None
+        self._last_try = monotonic()
+        self._trouble = self._said = ""
+        self._error: Exception | None = None
+        Thread(target=self._write_until_the_end, name="mltrain-recorder", daemon=True).start()
 
     def on_event(self, event: Event) -> None:
         """Take one event."""
         if isinstance(event, FactsKnown):
-            self._runs.add_facts(self._run_id, event.facts)
+            with self._lock:
+                self._facts |= _kept(event.facts)
+            self._due.set()
         elif isinstance(event, EpochEnded):
-            self.pending.append(event.epoch)
-            if monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
-                self._write()
+            self._epochs.append(event.epoch)
+            if monotonic() - self._last_try >= _SECONDS_BETWEEN_WRITES:
+                self._due.set()
+        self._say()
         self._tell(event)
 
-    def _write(self) -> None:
-        self._written = monotonic()
-        try:
-            self._runs.append_epochs(self._run_id, self.pending)
-        except StoreError:
+    def finish(self, *, status: RunStatus, result: TrainingResult | None, failure: Failure | None = None) -> Run:
+        """Record how the run ended, and return it; if that cannot be written for a minute, it is said, and is later.
+
+        Raises:
+            MLTrainError: the run is not there any more.
+        """
+        end = {"status": status, "result": result, "failure": failure}
+        self._end = end
+        self._due.set()
+        self._over.wait(_PATIENCE)
+        if not self._over.is_set():
+            atexit.register(self._over.wait, _PATIENCE_AT_EXIT)
+        self._say()
+        if self._error is not None:
+            raise self._error
+        return self._written or self._kept_in_memory(**end)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether all of the run, its end too, is in the store."""
+        return self._written is not None
+
+    def _kept_in_memory(self, **end: Any) -> Run:
+        facts = {**self._run.facts, **self._facts}
+        return replace(self._run, **end, facts=facts, epochs=(*self._run.epochs, *self._epochs), ended_at=datetime.now(UTC))
+
+    def _say(self) -> None:
+        """Tell of a trouble that is new, or over."""
+        trouble = self._trouble
+        if bool(trouble) == bool(self._said):
             return
-        self.pending = []
+        self._said = trouble
+        text = f"The record is kept in memory and will be written when it can be: {trouble}." if trouble else _WRITTEN
+        self._tell(Notice(text=text))
+
+    def _write_until_the_end(self) -> None:
+        while not self._over.is_set():
+            self._due.wait(_SECONDS_BETWEEN_TRIES if self._trouble else None)
+            self._due.clear()
+            self._last_try = monotonic()
+            try:
+                self._write()
+                self._trouble = ""
+            except StoreError as error:
+                self._trouble = str(error)
+            except Exception as error:  # noqa: BLE001 - it is raised to whoever finishes the run
+                self._error = error
+            if self._written or self._error:
+                self._over.set()
+
+    def _write(self) -> None:
+        end = self._end  # first: all that was told before it is there now
+        self._write_facts()
+        epochs = self._epochs[self._num_written :]
+        if end is not None:
+            self._written = self._runs.finish_run(self._run.id, **end, epochs=epochs)
+        elif epochs:
+            self._runs.append_epochs(self._run.id, epochs)
+        self._num_written += len(epochs)
+
+    def _write_facts(self) -> None:
+        with self._lock:
+            facts = dict(self._facts)
+        if facts:
+            self._runs.add_facts(self._run.id, facts)
+        with self._lock:
+            self._facts = {name: value for name, value in self._facts.items() if facts.get(name) is not value}
+
+
+def _kept(value: Any) -> Any:
+    """Return facts as they are now: the training may change what holds them while they are written."""
+    if isinstance(value, Mapping):
+        return {key: _kept(item) for key, item in value.items()}
+    return list(map(_kept, value)) if isinstance(value, list | tuple) else value
+
+
+def when_it_can(write: Callable[[], Written], say: Callable[[str], None]) -> Written:
+    """Return what `write` does, as soon as the store can be reached; the wait is said.
+
+    Raises:
+        StoreError: it cannot for a minute, or for another reason.
+    """
+    deadline, has_said = monotonic() + _PATIENCE, False
+    while True:
+        try:
+            return write()
+        except StoreAwayError as error:
+            if monotonic() > deadline:
+                raise
+            if not has_said:
+                say(f"Waited for the store: {error}.")
+            has_said = True
+            sleep(_SECONDS_BETWEEN_TRIES)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.domain.errors import OptionError, StoreError
-from jupyter_mltrain.domain.model import Signature
+from jupyter_mltrain.domain.events import Notice, OnSearchEvent
+from jupyter_mltrain.domain.model import ModelVersion, Signature
 from jupyter_mltrain.domain.run import Failure, Run, RunStatus
 from jupyter_mltrain.domain.search import Objective, Search, SearchSpec, best_of
 from jupyter_mltrain.domain.spec import Cell
+from jupyter_mltrain.services.recording import when_it_can
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.untracked import UntrackedSearches
 from jupyter_mltrain.services.user import user_name
@@ -35,14 +38,14 @@ class SearchRecord:
         said: sentences for the record.
     """
 
-    def __init__(self, session: Session, spec: SearchSpec, cell: Cell) -> None:
-        """Record that a search begins or goes on.
+    def __init__(self, session: Session, spec: SearchSpec, cell: Cell, on_event: OnSearchEvent) -> None:
+        """Record that a search begins or goes on; waits for the store are told to `on_event`.
 
         Raises:
             UnknownNameError: there is no search to go on with.
             OptionError: another process is at it, or nothing is to be recorded of it.
         """
-        self.spec, self._cell, self._session = spec, cell, session
+        self.spec, self._cell, self._session, self._on_event = spec, cell, session, on_event
         self._searches: Any = session.store.searches if spec.training.track else UntrackedSearches(session.home)
         self.earlier: Search | None = None
         self.state: Mapping[str, Any] | None = None
@@ -100,9 +103,10 @@ class SearchRecord:
         again = self._again.pop(proposal.number, None)
         run: Run
         if again is not None:
-            run = self._searches.restart_trial(again.id, this_process())
+            run = self._write(self._searches.restart_trial, again.id, this_process())
         else:
-            run = self._searches.begin_trial(
+            run = self._write(
+                self._searches.begin_trial,
                 self.search.id,
                 values=proposal.values,
                 state=tuner.state,
@@ -120,7 +124,8 @@ class SearchRecord:
         """Record how a trial ended."""
         run = self._running[proposal.number]
         is_cut_short = outcome.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED)  # it may not have asked for all its values
-        ended: Run = self._searches.end_trial(
+        ended: Run = self._write(
+            self._searches.end_trial,
             run.id,
             status=outcome.status,
             result=outcome.result,
@@ -151,7 +156,8 @@ class SearchRecord:
             self.said.append(f"Nothing is registered as {name}: no trial has come to a model.")
             return
         signature, num_params = self._kept.get(best.id) or _about(file)
-        version = self._session.store.models.register(
+        version: ModelVersion = self._write(
+            self._session.store.models.register,
             name,
             file=file,
             signature=signature,
@@ -165,7 +171,7 @@ class SearchRecord:
     def finish(self, status: RunStatus) -> Search:
         """Record that the search is over, and return it with its trials."""
         facts = {**self._progress, "said": self.said}
-        finished: Search = self._searches.finish_search(self.search.id, status=status, facts=facts)
+        finished: Search = self._write(self._searches.finish_search, self.search.id, status=status, facts=facts)
         return finished
 
     def fail(self, error: BaseException) -> None:
@@ -178,6 +184,13 @@ class SearchRecord:
             self._searches.finish_search(self.search.id, status=status, failure=failure, facts=self._progress)
         except StoreError as trouble:
             error.add_note(f"The search could not be marked {status}: {trouble}")
+
+    def _write(self, write: Callable[..., Any], *arguments: Any, **record: Any) -> Any:
+        return when_it_can(partial(write, *arguments, **record), self._say)
+
+    def _say(self, text: str) -> None:
+        self.said.append(text)
+        self._on_event(Notice(text=text))
 
 
 def _about(file: Path) -> tuple[Signature, int]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.domain.errors import MLTrainError
 from jupyter_mltrain.domain.events import EngineStarting, Notice, OnEvent, RunEnded, TrainControl
-from jupyter_mltrain.domain.run import Epoch, Failure, Run, RunStatus, TrainingOutcome
+from jupyter_mltrain.domain.run import Failure, Run, RunStatus, TrainingOutcome
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.services.forking import fork_of, parent_of
+from jupyter_mltrain.services.heartbeat import heard_of
 from jupyter_mltrain.services.hyperparameters import trial_values
-from jupyter_mltrain.services.recording import Recorder
+from jupyter_mltrain.services.recording import Recorder, when_it_can
 from jupyter_mltrain.services.resuming import resumed
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.untracked import untracked_run
@@ -56,11 +58,11 @@ def train(
         MLTrainError: what was asked cannot be done; the run is recorded as failed.
         Exception: whatever the body raises, unchanged; the run is recorded as failed, or as interrupted.
     """
-    with Interrupts() as interrupts:
+    with Interrupts() as interrupts, heard_of(session, track=spec.track):
         run, spec, resumption = (
             resumed(session, resume, spec, cell) if resume else (begun or create(session, spec, cell), spec, None)
         )
-        recorder = Recorder(session.store.runs, run.id, on_event) if spec.track else None
+        recorder = Recorder(session.store.runs, run, on_event) if spec.track else None
         try:
             outcome = _train(
                 session,
@@ -72,18 +74,17 @@ def train(
                 interrupts=interrupts,
                 resumption=resumption,
             )
-            version = _register(session, spec, run, outcome)
+            version = _register(session, spec, run, outcome, on_event)
             result = replace(outcome.result, model_id=version.ref if version else None)
             if recorder:
-                session.store.runs.finish_run(run.id, status=outcome.status, result=result, epochs=recorder.pending)
-                run = session.store.runs.get(run.id)
-                if spec.keep_checkpoints is None:
+                run = recorder.finish(status=outcome.status, result=result)
+                if spec.keep_checkpoints is None and recorder.is_written:
                     _discard_checkpoints(run)
             else:
                 run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
         except BaseException as error:  # whatever ends a run is recorded, and goes on
             if recorder:
-                record_failure(session, run, error, recorder.pending)
+                record_failure(recorder.finish, error)
             raise
     run = replace(run, predictor=outcome.predictor)
     on_event(RunEnded(run=run))
@@ -165,10 +166,11 @@ def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
     )
 
 
-def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome) -> ModelVersion | None:
+def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, on_event: OnEvent) -> ModelVersion | None:
     if spec.register is None or outcome.best is None:
         return None
-    return session.store.models.register(
+    register = partial(
+        session.store.models.register,
         spec.register,
         file=outcome.best,
         signature=outcome.signature,
@@ -177,12 +179,13 @@ def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutc
         run=run,
         user=run.user,
     )
+    return when_it_can(register, lambda text: on_event(Notice(text=text)))
 
 
-def record_failure(session: Session, run: Run, error: BaseException, pending: Sequence[Epoch] = ()) -> None:
-    """Record that a run has ended with an exception."""
+def record_failure(finish: Callable[..., Run], error: BaseException) -> None:
+    """Let `finish` record that a run has ended with an exception."""
     status = RunStatus.INTERRUPTED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED
     try:
-        session.store.runs.finish_run(run.id, status=status, result=None, failure=Failure.of(error), epochs=pending)
-    except StoreError as trouble:
+        finish(status=status, result=None, failure=Failure.of(error))
+    except MLTrainError as trouble:
         error.add_note(f"The run could not be marked {status}: {trouble}")

@@ -23,6 +23,7 @@ from jupyter_mltrain.domain.run import Run, RunStatus
 from jupyter_mltrain.domain.search import Search, SearchSpec, best_of
 from jupyter_mltrain.domain.spec import Cell
 from jupyter_mltrain.engine.interrupts import Interrupts
+from jupyter_mltrain.services.heartbeat import heard_of
 from jupyter_mltrain.services.search_record import SearchRecord
 from jupyter_mltrain.services.searches import frame_of
 from jupyter_mltrain.services.session import Session
@@ -49,8 +50,8 @@ def tune(session: Session, spec: SearchSpec, cell: Cell, *, on_event: OnSearchEv
         MLTrainError: what was asked cannot be done.
         Exception: whatever the body raises before the first trial, unchanged.
     """
-    with Interrupts() as interrupts:
-        record = SearchRecord(session, spec, cell)
+    with Interrupts() as interrupts, heard_of(session, track=spec.training.track):
+        record = SearchRecord(session, spec, cell, on_event)
         spec = record.spec
         try:
             status = _search(record, cell, on_event=on_event, control=control, interrupts=interrupts)

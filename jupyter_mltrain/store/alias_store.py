@@ -105,8 +105,9 @@ def _moves_to_change(connection: Connection, model: str, alias: str) -> tuple[Al
 
 
 def _moves(connection: Connection, model: str, alias: str | None) -> tuple[AliasMove, ...]:
-    rows = select(table).where(table.c.model == model).order_by(table.c.alias, table.c.number)
-    found = connection.execute(rows if alias is None else rows.where(table.c.alias == alias)).all()
+    rows = select(table).where(table.c.model == model)
+    chosen = connection.execute(rows if alias is None else rows.where(table.c.alias == alias))
+    found = sorted(chosen, key=lambda row: (row.alias, row.number))
     return tuple(move for _, group in groupby(found, lambda row: row.alias) for move in _spans(list(group)))
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.store.postgres_errors import of_postgres
 from jupyter_mltrain.store.schema import counters
-
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+from jupyter_mltrain.store.sqlite_errors import damaged, of_file, of_sqlite
 
 
 class Database:
@@ -22,13 +22,23 @@ class Database:
 
     Threads and forked processes may share it: every block of work has a connection of its own. What a block wrote is
     on the disk when the block has ended, and none of it is if the block raised or the process died.
+
+    Attributes:
+        place: what messages name: the file, or a server's address without its password.
+        engine: of SQLAlchemy.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
-        """Work on `engine`; `path` is what messages name."""
-        self.path = path
+    def __init__(self, place: Path | str, engine: Engine, **reading: Any) -> None:
+        """Work on `engine`; `reading` are its options for blocks that only read."""
+        self.place = place
         self.engine = engine
+        self._reader = engine.execution_options(**reading)
         self._writer = engine.execution_options(writes=True)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a server keeps it, for any number of machines."""
+        return self.engine.dialect.name == "postgresql"
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -37,7 +47,7 @@ class Database:
         Raises:
             StoreError: the database cannot be read.
         """
-        with store_errors(self.path), self.engine.connect() as connection:
+        with store_errors(self.place), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -45,10 +55,23 @@ class Database:
         """Give a connection that alone may write until the block ends, and commit then.
 
         Raises:
+            StoreAwayError: the database cannot be written at the moment, and nothing was.
             StoreError: the database cannot be written.
         """
-        with store_errors(self.path), self._writer.begin() as connection:
+        with store_errors(self.place), self._writer.connect() as connection:
+            connection.begin()
             yield connection
+            self._commit(connection)
+
+    def _commit(self, connection: Connection) -> None:
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            raise StoreError(  # the server may have committed, and could not say so
+                f"expected {self.place} to confirm what was written, the connection broke: look whether it is there"
+            ) from error
 
     def close(self) -> None:
         """Let go of what is held."""
@@ -64,52 +87,30 @@ def count_up(connection: Connection, kind: str, name: str) -> int:
     return int(connection.execute(select(counters.c.last).where(*this)).scalar_one())
 
 
+def claim(connection: Connection, kind: str, name: str, number: int) -> int:
+    """Return `number`, if `name` had none as high in this database yet, else its next one, in a transaction that writes."""
+    this = (counters.c.kind == kind, counters.c.name == name)
+    last = connection.execute(select(counters.c.last).where(*this)).scalar()
+    if last is None:
+        connection.execute(insert(counters).values(kind=kind, name=name, last=number))
+    elif last < number:
+        connection.execute(update(counters).where(*this).values(last=number))
+    else:
+        return count_up(connection, kind, name)
+    return number
+
+
 @contextmanager
-def store_errors(path: Path) -> Iterator[None]:
-    """Turn what databases and files raise within the block into a `StoreError` of one sentence about `path`."""
+def store_errors(place: Path | str) -> Iterator[None]:
+    """Turn what databases and files raise within the block into a `StoreError` of one sentence about `place`."""
     try:
         yield
     except DBAPIError as error:
-        raise StoreError(_of_database(path, error.orig or error)) from error
+        cause = error.orig or error
+        raise (of_sqlite if isinstance(cause, sqlite3.Error) else of_postgres)(place, cause) from error
     except sqlite3.Error as error:
-        raise StoreError(_of_database(path, error)) from error
+        raise of_sqlite(place, error) from error
     except OSError as error:
-        raise StoreError(_of_file(Path(error.filename or path), error)) from error
+        raise of_file(place, error) from error
     except ValueError as error:  # of a value that was read: what was written can be read as a date, a number, JSON
-        raise StoreError(_damaged(path, error)) from error
-
-
-def _of_database(path: Path, error: BaseException) -> str:
-    code = getattr(error, "sqlite_errorname", "")
-    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return f"expected to write {path} within 30 seconds, received a lock of another process: try again, or end that process"
-    if code == "SQLITE_FULL":
-        return _full(path, error)
-    unreadable_text = str(error).startswith("Could not decode")  # of the driver itself, which gives no code
-    if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or unreadable_text:
-        return _damaged(path, error)
-    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return _forbidden(path, error)
-    return f"expected to read and write {path}, received {str(error)!r}: check the disk; %mltrain doctor looks closer"
-
-
-def _of_file(path: Path, error: OSError) -> str:
-    return _full(path, error) if error.errno in _FULL else _forbidden(path, error)
-
-
-def _full(path: Path, error: BaseException) -> str:
-    return f"expected free space to write {path}, received {str(error)!r}: free some; what was recorded before is kept"
-
-
-def _damaged(path: Path, error: BaseException) -> str:
-    return (
-        f"expected a whole SQLite database at {path}, received a damaged one ({error}): it was left as it is; put a "
-        "copy of it in its place, or move it away to begin a new one"
-    )
-
-
-def _forbidden(path: Path, error: BaseException) -> str:
-    return (
-        f"expected to read and write {path}, received {str(error)!r}: change its permissions, or choose another home "
-        "with %config MLTrain.home"
-    )
+        raise damaged(place, error) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.files import PARTIAL_PREFIX
 from jupyter_mltrain.domain.run import RunFilter
-from jupyter_mltrain.store import sqlite
+from jupyter_mltrain.store import postgres, sqlite
 from jupyter_mltrain.store.database import Database
 from jupyter_mltrain.store.model_store import ModelStore
 from jupyter_mltrain.store.run_store import RunStore
@@ -20,7 +20,7 @@ def findings(home: Path, database: Database, runs: RunStore, searches: SearchSto
     """Give one sentence a finding, the home first; trouble while looking is a finding too."""
     yield f"Home: {home}, {_amount(shutil.disk_usage(home).free)} free on its disk."
     try:
-        yield from sqlite.findings(database)
+        yield from (postgres if database.is_shared else sqlite).findings(database)
         yield _contents(runs, searches, models)
         yield _leftovers(home, runs, models)
     except StoreError as error:

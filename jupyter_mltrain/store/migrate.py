@@ -7,7 +7,7 @@ from sqlalchemy import Connection, String, column, inspect, select, table
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.store.database import Database
 
-NEWEST = "0004"  # revision of the last step in `migrations/versions`; revisions sort as text
+NEWEST = "0005"  # revision of the last step in `migrations/versions`; revisions sort as text
 
 
 def upgrade(database: Database) -> None:
@@ -22,7 +22,7 @@ def upgrade(database: Database) -> None:
         return
     if revision > NEWEST:
         raise StoreError(
-            f"expected {database.path} to have schema {NEWEST} or older, received schema {revision}, of a newer "
+            f"expected {database.place} to have schema {NEWEST} or older, received schema {revision}, of a newer "
             "jupyter_mltrain: update this one with pip install --upgrade jupyter_mltrain, or choose another home"
         )
     _run_steps(database)

@@ -48,13 +48,14 @@ def version_named(connection: Connection, ref: str) -> Row[Any]:
 
 def aliases_of(connection: Connection, name: str) -> dict[str, int]:
     """Return the aliases of a model, sorted, with the version that each stands for."""
-    return {row.alias: row.version for row in connection.execute(_standing().where(moves.c.model == name))}
+    return aliases(connection, name).get(name, {})
 
 
-def aliases(connection: Connection) -> dict[str, dict[str, int]]:
-    """Return the aliases of every model that has some, as `aliases_of` does of one."""
+def aliases(connection: Connection, name: str | None = None) -> dict[str, dict[str, int]]:
+    """Return the aliases of every model that has some, or of one, as `aliases_of` does."""
+    rows = _standing() if name is None else _standing().where(moves.c.model == name)
     found: dict[str, dict[str, int]] = {}
-    for row in connection.execute(_standing()):
+    for row in sorted(connection.execute(rows), key=lambda row: (row.model, row.alias)):
         found.setdefault(row.model, {})[row.alias] = row.version
     return found
 
@@ -84,7 +85,7 @@ def check_in_use(row: Row[Any]) -> None:
 
 def model_names(connection: Connection) -> tuple[str, ...]:
     """Return the name of every model, sorted."""
-    return tuple(connection.execute(select(versions.c.name).distinct().order_by(versions.c.name)).scalars())
+    return tuple(sorted(connection.execute(select(versions.c.name).distinct()).scalars()))  # databases order text apart
 
 
 def unknown_model(connection: Connection, ref: str) -> UnknownNameError:
@@ -101,5 +102,4 @@ def _standing() -> Select[Any]:
     keys = (moves.c.model, moves.c.alias)
     last = select(*keys, func.max(moves.c.number).label("number")).group_by(*keys).subquery()
     same = and_(*(moves.c[name] == last.c[name] for name in ("model", "alias", "number")))
-    there = select(*keys, moves.c.version).join(last, same).where(moves.c.version.is_not(None))
-    return there.order_by(*keys)
+    return select(*keys, moves.c.version).join(last, same).where(moves.c.version.is_not(None))

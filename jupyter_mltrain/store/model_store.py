@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from jupyter_mltrain.domain.errors import ModelFileError, OptionError
-from jupyter_mltrain.domain.files import partial_path, settle
+from jupyter_mltrain.domain.files import settle
 from jupyter_mltrain.domain.model import Archival, ModelVersion, Signature, TensorSpec
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import check_name
 from jupyter_mltrain.store.codec import as_mapping
-from jupyter_mltrain.store.database import Database, count_up, store_errors
+from jupyter_mltrain.store.copied_files import copied
+from jupyter_mltrain.store.database import Database, count_up
 from jupyter_mltrain.store.model_refs import (
     aliases,
     aliases_of,
@@ -32,8 +30,6 @@ from jupyter_mltrain.store.model_refs import (
 )
 from jupyter_mltrain.store.schema import archived_versions as archived
 from jupyter_mltrain.store.schema import model_versions as versions
-
-_CHUNK = 1 << 20
 
 
 class ModelStore:
@@ -67,10 +63,10 @@ class ModelStore:
             OptionError: `name` cannot name a model, or is another model's in other capitals.
         """
         check_name(name, "model")
-        with _copied(file, self._folder / name) as copy, self._database.write() as connection:
-            _check_capitals(connection, name)
+        with copied(file, self._folder / name) as copy, self._database.write() as connection:
+            check_capitals(connection, name)
             version = count_up(connection, "model", name)
-            target = self._folder / name / f"{version}{_suffix(file)}"
+            target = self._folder / name / f"{version}{suffix_of(file)}"
             settle(copy.path, target)  # may replace what a process left that died just here: no record names it
             record = {
                 "name": name,
@@ -190,48 +186,19 @@ class ModelStore:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Copy:
-    path: Path
-    sha256: str
-    size: int
-
-
-@contextmanager
-def _copied(file: Path, folder: Path) -> Iterator[_Copy]:
-    """Copy before a transaction begins, so that others need not wait for a large file."""
-    partial = partial_path(folder / file.name)
-    try:
-        with store_errors(partial):
-            folder.mkdir(exist_ok=True)
-            copy = _copy(file, partial)
-        yield copy
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _copy(file: Path, partial: Path) -> _Copy:
-    digest = hashlib.sha256()
-    with file.open("rb") as source, partial.open("xb") as target:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            target.write(chunk)
-        target.flush()
-        os.fsync(target.fileno())
-        return _Copy(path=partial, sha256=digest.hexdigest(), size=target.tell())
-
-
 def _archival(row: Row[Any]) -> Archival | None:
     if row.archived_at is None:
         return None
     return Archival(at=row.archived_at, user=row.archived_by, reason=row.archived_because)
 
 
-def _suffix(file: Path) -> str:
+def suffix_of(file: Path) -> str:
+    """Return the end of a file's name that tells its format."""
     return ".weights.h5" if file.name.endswith(".weights.h5") else file.suffix
 
 
-def _check_capitals(connection: Connection, name: str) -> None:
+def check_capitals(connection: Connection, name: str) -> None:
+    """Raise `OptionError` if a name is another model's in other capitals."""
     same = func.lower(versions.c.name) == name.lower()
     other = connection.execute(select(versions.c.name).where(same, versions.c.name != name)).scalar()
     if other:  # where files are found in any capitals, one model would replace the other's files

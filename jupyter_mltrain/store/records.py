@@ -11,7 +11,7 @@ from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.run import Failure, Process, Record, RunStatus
 from jupyter_mltrain.store.codec import as_record
 from jupyter_mltrain.store.database import Database
-from jupyter_mltrain.store.processes import is_alive, this_process
+from jupyter_mltrain.store.heartbeats import beat, is_gone
 
 _AS_THEY_ARE = ("id", "name", "number", "source", "started_at", "ended_at", "user", "options", "note", "facts")
 
@@ -28,6 +28,7 @@ def running(process: Process) -> dict[str, Any]:
 
 def hold(connection: Connection, table: Table, row_id: str, process: Process) -> bool:
     """Write that a process is at work on a row; return whether there is such a row."""
+    beat(connection, process)
     return bool(connection.execute(update(table).where(table.c.id == row_id).values(running(process))).rowcount)
 
 
@@ -51,15 +52,12 @@ def common(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def check_free(row: Row[Any], ref: str, process: Process) -> None:
-    """Raise `OptionError` if a row is running and a process other than `process` may be at work on it.
-
-    Of a process on another host it is not known whether it lives.
-    """
+def check_free(connection: Connection, row: Row[Any], ref: str, process: Process) -> None:
+    """Raise `OptionError` if a row is running and a process other than `process` may be at work on it."""
     holder = process_from(row)
-    if row.status != RunStatus.RUNNING or (holder.host, holder.pid) == (process.host, process.pid):
+    if row.status != RunStatus.RUNNING or holder == process:
         return
-    if holder.host != process.host or is_alive(holder):
+    if not is_gone(connection, holder):
         raise OptionError(
             f"expected {ref} to have ended, received one that process {holder.pid} on {holder.host} is at work on: "
             "stop it there first"
@@ -83,11 +81,11 @@ def add_facts(connection: Connection, table: Table, row_id: str, facts: Mapping[
 
 
 def mark_died(database: Database, table: Table) -> tuple[str, ...]:
-    """Mark the running rows of this host whose process is gone, and return their ids."""
+    """Mark the running rows whose process is gone, and return their ids."""
     with database.read() as connection:
-        here: Select[Any] = select(table.c.id, *holder_of(table)).where(table.c.host == this_process().host)
-        held = connection.execute(here.where(table.c.status == RunStatus.RUNNING))
-        gone = [row.id for row in held if not is_alive(process_from(row))]
+        running_rows: Select[Any] = select(table.c.id, *holder_of(table)).where(table.c.status == RunStatus.RUNNING)
+        held = connection.execute(running_rows).all()
+        gone = [row.id for row in held if is_gone(connection, process_from(row))]
     if not gone:
         return ()
     with database.write() as connection:

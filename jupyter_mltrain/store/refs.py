@@ -87,7 +87,7 @@ def _trial_id(connection: Connection, search: str, number: int) -> str:
 
 def _names(connection: Connection, rows: Select[Any]) -> tuple[str, ...]:
     name = rows.selected_columns.name
-    return tuple(connection.execute(rows.with_only_columns(name).distinct().order_by(name)).scalars())
+    return tuple(sorted(connection.execute(rows.with_only_columns(name).distinct()).scalars()))  # databases order text apart
 
 
 def _unknown(connection: Connection, rows: Select[Any], what: str, ref: str) -> UnknownNameError:

@@ -206,7 +206,7 @@ class RunStore:
         return tuple(found.values())
 
     def mark_died(self) -> tuple[Run, ...]:
-        """Mark the running runs of this host whose process is gone, and return them; when they ended is not known."""
+        """Mark the running runs whose process is gone, and return them; when they ended is not known."""
         return tuple(map(self.get, mark_died(self._database, runs)))
 
 
@@ -214,7 +214,7 @@ def _check_free(connection: Connection, run_id: str, process: Process) -> None:
     row = connection.execute(select(runs.c.name, runs.c.number, *holder_of(runs)).where(runs.c.id == run_id)).first()
     if row is None:
         raise unknown_run(connection, run_id)
-    check_free(row, f"{row.name}#{row.number}", process)
+    check_free(connection, row, f"{row.name}#{row.number}", process)
 
 
 def _search_id(connection: Connection, which: RunFilter) -> str | None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, sel
 
 from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, TrainingResult
 from jupyter_mltrain.store.codec import as_mapping
+from jupyter_mltrain.store.heartbeats import beat
 from jupyter_mltrain.store.records import running
 from jupyter_mltrain.store.run_rows import epoch_from, epoch_rows, run_from, score_rows, tag_rows
 from jupyter_mltrain.store.schema import epochs as epoch_table
@@ -20,6 +21,7 @@ from jupyter_mltrain.store.schema import run_scores, run_tags, runs
 
 def begin_run(connection: Connection, run_id: str, *, process: Process, tags: Mapping[str, str], **columns: Any) -> None:
     """Write that a run begins."""
+    beat(connection, process)
     connection.execute(insert(runs), {"id": run_id, "started_at": datetime.now(UTC), **running(process), **columns})
     _insert(connection, run_tags, tag_rows(run_id, tags))
 
@@ -61,6 +63,7 @@ def put_epochs(connection: Connection, run_id: str, epochs: Sequence[Epoch]) -> 
 
 def begin_again(connection: Connection, run_id: str, process: Process) -> None:
     """Write that a run begins again, and remove what its last training came to."""
+    beat(connection, process)
     again = {
         "started_at": datetime.now(UTC),
         **running(process),
@@ -77,6 +80,7 @@ def begin_again(connection: Connection, run_id: str, process: Process) -> None:
 
 def go_on(connection: Connection, run_id: str, process: Process, num_epochs: int) -> None:
     """Write that a run goes on after so many of its epochs, and remove what came of it after them."""
+    beat(connection, process)
     again = {**running(process), "ended_at": None, "result": None, "failure": None}
     connection.execute(update(runs).where(runs.c.id == run_id).values(again))
     connection.execute(delete(run_scores).where(run_scores.c.run_id == run_id))
@@ -107,7 +111,8 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, An
 
 def _tags(connection: Connection, run_ids: Select[Any]) -> dict[str, dict[str, str]]:
     tags: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for row in connection.execute(select(run_tags).where(run_tags.c.run_id.in_(run_ids)).order_by(run_tags.c.key)):
+    rows = connection.execute(select(run_tags).where(run_tags.c.run_id.in_(run_ids)))
+    for row in sorted(rows, key=lambda row: row.key):
         tags[row.run_id][row.key] = row.value
     return tags
 

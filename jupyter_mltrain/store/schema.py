@@ -47,20 +47,34 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Return the moment in UTC, its zone taken off."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: Any | None, _: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
         """Return the moment with its zone."""
-        return None if value is None else value.replace(tzinfo=UTC)
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)  # a server's clock gives its zone
 
 
 class FreeText(TypeDecorator[str]):
-    """Text from outside: characters that UTF-8 cannot hold (lone surrogates) are kept as escapes, not refused."""
+    """Text from outside: characters that UTF-8 cannot hold (lone surrogates) are kept as escapes, not refused.
+
+    PostgreSQL takes no NUL character in a text: there it is kept as two others, and comes back as it was.
+    """
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, _: Dialect) -> str | None:
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Return the text with every character encodable."""
-        return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")
+        if value is None:
+            return None
+        text = value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return text.replace("\x1a", "\x1a1").replace("\0", "\x1a0") if dialect.name == "postgresql" else text
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the text as it was."""
+        if value is None or dialect.name != "postgresql":
+            return value
+        return value.replace("\x1a0", "\0").replace("\x1a1", "\x1a")
 
 
 def _json() -> JSON:
@@ -188,6 +202,16 @@ archived_versions = Table(
     Column("user", FreeText, nullable=False),
     Column("reason", FreeText, nullable=False),
     ForeignKeyConstraint(["name", "version"], ["model_versions.name", "model_versions.version"]),
+)
+
+heartbeats = Table(  # when a process that trains was last heard of, by the database's clock
+    "heartbeats",
+    metadata,
+    Column("host", FreeText, primary_key=True),
+    Column("pid", BigInteger, primary_key=True),
+    Column("process_started", Float, primary_key=True),
+    Column("machine", FreeText, nullable=False),
+    Column("beat_at", UtcDateTime, nullable=False),
 )
 
 alias_moves = Table(

@@ -14,6 +14,7 @@ from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, 
 from jupyter_mltrain.domain.search import Search
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.database import Database, count_up
+from jupyter_mltrain.store.heartbeats import beat
 from jupyter_mltrain.store.records import add_facts, check_ended, check_free, holder_of, mark_died, running
 from jupyter_mltrain.store.refs import search_id_of, search_names, unknown_run, unknown_search
 from jupyter_mltrain.store.run_folders import empty_folder, make_folder, remove_folders
@@ -72,6 +73,7 @@ class SearchStore:
                 "trials_begun": 0,
                 "state": {},
             }
+            beat(connection, process)
             connection.execute(insert(searches), record)
         return self.get(search_id)
 
@@ -173,7 +175,7 @@ class SearchStore:
         with self._database.write() as connection:
             trial = _trial(connection, run_id)
             if trial.host == process.host:  # on another host its process is gone: the search would not be free otherwise
-                check_free(trial, trial.name, process)
+                check_free(connection, trial, trial.name, process)
             begin_again(connection, run_id, process)
             run = read_run(connection, run_id, self._folder)
         empty_folder(run.folder)  # the record goes first: a process that dies here leaves files that the next restart removes
@@ -205,7 +207,8 @@ class SearchStore:
         again = {**running(process), "ended_at": None, "failure": None}
         with self._database.write() as connection:
             search = _search(connection, search_id)
-            check_free(search, f"{search.name}#{search.number}", process)
+            check_free(connection, search, f"{search.name}#{search.number}", process)
+            beat(connection, process)
             connection.execute(update(searches).where(searches.c.id == search_id).values(again))
         return self.get(search_id)
 
@@ -269,7 +272,7 @@ class SearchStore:
         return tuple(found.values())
 
     def mark_died(self) -> tuple[Search, ...]:
-        """Mark the running searches of this host whose process is gone, and return them; when they ended is not known."""
+        """Mark the running searches whose process is gone, and return them; when they ended is not known."""
         return tuple(map(self.get, mark_died(self._database, searches)))
 
 

@@ -88,7 +88,7 @@ def _set_journal(database: Database, wanted: Journal) -> None:
 
 @contextmanager
 def _driver_cursor(database: Database) -> Iterator[DBAPICursor]:
-    with store_errors(database.path), closing(database.engine.raw_connection()) as connection:
+    with store_errors(database.place), closing(database.engine.raw_connection()) as connection:
         yield connection.cursor()  # outside of a transaction, where alone the journal mode can be changed
 
 
@@ -103,10 +103,10 @@ def findings(database: Database) -> tuple[str, ...]:
         journal = Journal(_value(cursor, "PRAGMA journal_mode"))
         check = _value(cursor, "PRAGMA quick_check(1)")
     return (
-        _file_system_finding(database.path),
+        _file_system_finding(Path(database.place)),
         _version_finding(),
         f"Journal in force: {journal.name.lower()}, synchronous: EXTRA, so a finished run survives a loss of power.",
-        _integrity_finding(database.path, check),
+        _integrity_finding(Path(database.place), check),
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from jupyter_mltrain.domain.address import StoreAddress
 from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.store import sqlite
+from jupyter_mltrain.store import postgres, sqlite
 from jupyter_mltrain.store.alias_store import AliasStore
-from jupyter_mltrain.store.database import store_errors
+from jupyter_mltrain.store.database import Database, store_errors
 from jupyter_mltrain.store.findings import findings
+from jupyter_mltrain.store.heartbeats import Heartbeats
 from jupyter_mltrain.store.migrate import upgrade
 from jupyter_mltrain.store.model_store import ModelStore
 from jupyter_mltrain.store.run_store import RunStore
@@ -17,43 +19,59 @@ from jupyter_mltrain.store.search_store import SearchStore
 
 
 class Store:
-    """Everything that is kept of runs, searches and models in one folder.
+    """Everything that is kept of runs, searches and models: files in one folder, records in a database there or on a server.
 
-    Any number of processes may have one home open; threads and forked processes may share a store.
+    Any number of processes may have one home open, and with a server any number of machines that share the folder; threads
+    and forked processes may share a store.
 
     Attributes:
         home: the folder, absolute.
+        address: of the database; None where it is SQLite's in the folder.
         runs: its runs.
         searches: its searches.
         models: its registered models.
         aliases: the movable names of their versions.
+        heartbeats: the life signs of processes that train.
+        database: what keeps the records.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, address: StoreAddress | None = None) -> None:
         """Open the home, make or upgrade what is needed, and mark the runs and searches whose process is gone as died.
 
         Raises:
             StoreError: the home cannot be read, made or upgraded, or is of a newer version.
+            MissingExtraError: the driver of the server's database is not installed.
         """
-        self.home = home.absolute()
-        _make_home(self.home)
-        self._database = sqlite.open_database(self.home / "mltrain.db")
-        upgrade(self._database)
-        self.runs = RunStore(self._database, self.home / "runs")
-        self.searches = SearchStore(self._database, self.home / "runs")
-        self.models = ModelStore(self._database, self.home / "models")
-        self.aliases = AliasStore(self._database)
+        self.home, self.address = home.absolute(), address
+        self.database = _open(self.home, address)
+        self.runs = RunStore(self.database, self.home / "runs")
+        self.searches = SearchStore(self.database, self.home / "runs")
+        self.models = ModelStore(self.database, self.home / "models")
+        self.aliases = AliasStore(self.database)
+        self.heartbeats = Heartbeats(self.database)
         with suppress(StoreError):  # on a full disk, or one that may only be read, what there is can still be read
             self.runs.mark_died()
             self.searches.mark_died()
 
     def findings(self) -> tuple[str, ...]:
         """Tell in plain sentences how the home is and how it is protected."""
-        return tuple(findings(self.home, self._database, self.runs, self.searches, self.models))
+        return tuple(findings(self.home, self.database, self.runs, self.searches, self.models))
 
     def close(self) -> None:
         """Let go of the database; the records that it gave stay valid."""
-        self._database.close()
+        self.database.close()
+
+
+def _open(home: Path, address: StoreAddress | None) -> Database:
+    if address is None:
+        _make_home(home)
+        database = sqlite.open_database(home / "mltrain.db")
+        upgrade(database)
+        return database
+    database = postgres.open_database(address)
+    upgrade(database)
+    _make_home(home)  # where the server cannot be reached nothing is left behind
+    return database
 
 
 def _make_home(home: Path) -> None:

@@ -33,7 +33,9 @@ class RunsList(Page):
         if not self.runs:
             return [Line("No run is recorded here yet, or none fits: put %%train on top of a cell that trains a Keras model.")]
         caption = theme.plural(self.total, "run") + (f", {len(self.runs)} shown" if self.total > len(self.runs) else "")
-        return [Table(_COLUMNS, [_row(run) for run in self.runs], caption)]
+        with_user = len({run.user for run in self.runs}) > 1
+        columns = (*_COLUMNS, "user") if with_user else _COLUMNS
+        return [Table(columns, [(*_row(run), *([run.user] if with_user else [])) for run in self.runs], caption)]
 
 
 def _row(run: Run) -> tuple[Value, ...]:

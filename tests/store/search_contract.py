@@ -430,5 +430,5 @@ class SearchStoreContract:
     def test_opening_a_home_marks_searches_and_trials_of_a_process_that_is_gone(self, store: Store) -> None:
         search = begin_search(store, process=gone())
         begin_trial(store, search, process=gone())
-        found = Store(store.home).searches.get(search.id)
+        found = Store(store.home, store.address).searches.get(search.id)
         assert (found.status, found.trials[0].status) == (RunStatus.DIED, RunStatus.DIED)

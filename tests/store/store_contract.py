@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,11 +13,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from store_samples import SIGNATURE, begin, finish_with, register, register_file, some_epochs, some_result, train
+from sqlalchemy import update
+from store_samples import SIGNATURE, begin, begin_search, finish_with, register, register_file, some_epochs, some_result, train
 
 from jupyter_mltrain.domain.errors import ModelFileError, OptionError, StoreError, UnknownNameError
 from jupyter_mltrain.domain.run import Epoch, Failure, Parent, Process, Run, RunFilter, RunStatus
+from jupyter_mltrain.store.heartbeats import SECONDS_TO_LIVE
 from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.schema import heartbeats
+from jupyter_mltrain.store.schema import runs as run_table
 from jupyter_mltrain.store.store import Store
 
 HOSTILE = [
@@ -73,6 +78,15 @@ class RunStoreContract:
         assert [train(store, name).ref for name in ("a", "b", "a")] == ["a#1", "b#1", "a#2"]
         store.runs.remove(["a#2"])
         assert train(store, "a").ref == "a#3"
+
+    def test_names_and_labels_are_sorted_by_their_characters_in_every_database(self, store: Store) -> None:
+        tags = {"b": "", "_": "", "B": "", "a b": "", "a-c": ""}
+        runs = [train(store, name, tags=tags) for name in ("b", "B", "a_c", "a-b", "é")]
+        for run, name in zip(runs, ("b", "Z", "a_c", "a-b", "m"), strict=True):
+            register(store, run, name)
+        assert store.runs.names() == ("B", "a-b", "a_c", "b", "é")
+        assert store.models.names() == ("Z", "a-b", "a_c", "b", "m")
+        assert list(store.runs.get("b").tags) == ["B", "_", "a b", "a-c", "b"]
 
     def test_a_run_is_found_by_id_by_name_and_by_number(self, store: Store) -> None:
         first, second = train(store), train(store)
@@ -296,6 +310,41 @@ class RunStoreContract:
         run = begin(store, process=replace(here, started=here.started - 60))
         store.runs.mark_died()
         assert store.runs.finish_run(run.id, status=RunStatus.COMPLETED, result=None).status is RunStatus.COMPLETED
+
+    def test_a_process_on_another_machine_has_died_when_it_was_silent_for_long(self, store: Store) -> None:
+        run, search = begin(store), begin_search(store)
+        be_elsewhere(store, silent_for=SECONDS_TO_LIVE - 10)
+        assert (store.runs.mark_died(), store.searches.mark_died()) == ((), ())
+        with pytest.raises(OptionError, match=f"process {os.getpid()} on {run.process.host} is at work on"):
+            store.runs.check_free(run.id, ELSEWHERE)
+        be_elsewhere(store, silent_for=SECONDS_TO_LIVE + 10)
+        store.runs.check_free(run.id, ELSEWHERE)
+        assert (refs(store.runs.mark_died()), store.searches.mark_died()[0].ref) == (["digits#1"], search.ref)
+
+    def test_who_was_taken_for_dead_and_is_heard_of_again_is_running(self, store: Store) -> None:
+        lost, done, mine = begin(store, process=ELSEWHERE), train(store), begin(store)
+        dead = store.runs.finish_run(begin(store).id, status=RunStatus.DIED, result=None)  # of another, which was seen to die
+        be_elsewhere(store, silent_for=SECONDS_TO_LIVE + 10)
+        assert store.runs.mark_died() == (replace(mine, status=RunStatus.DIED),)
+        store.heartbeats.beat()
+        assert store.runs.mark_died() == ()
+        running, ended = RunStatus.RUNNING, RunStatus.COMPLETED
+        assert [store.runs.get(run.id).status for run in (lost, done, mine)] == [running, ended, running]
+        assert store.runs.get(dead.id) == dead
+
+    def test_a_process_of_this_machine_is_not_waited_for(self, store: Store) -> None:
+        begin(store)
+        with store.database.write() as connection:
+            connection.execute(update(heartbeats).values(process_started=5.0))
+            connection.execute(update(run_table).values(process_started=5.0))
+        assert refs(store.runs.mark_died()) == ["digits#1"]
+
+
+def be_elsewhere(store: Store, *, silent_for: float) -> None:
+    """Let what this process wrote be of a machine that has the same name."""
+    heard = datetime.now(UTC) - timedelta(seconds=silent_for)
+    with store.database.write() as connection:
+        connection.execute(update(heartbeats).values(machine="another", beat_at=heard))
 
 
 class ModelStoreContract:

@@ -15,10 +15,13 @@ from typing import Any
 
 from store_samples import begin, begin_trial, end_trial, move, register, register_file, train
 
+from jupyter_mltrain.domain.address import StoreAddress
 from jupyter_mltrain.domain.errors import ConflictError, OptionError, StoreError
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.store import Store
+
+Home = Path | tuple[Path, StoreAddress]
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["jupyter_mltrain.store.store", "alembic.command"])
@@ -37,25 +40,30 @@ def start(work: Callable[..., Any], *arguments: Any) -> ForkServerProcess:
     return process
 
 
-def open_home(home: Path) -> str:
-    store = Store(home)
+def opened(home: Home) -> Store:
+    """The store of a folder with SQLite, or of a folder and the address of a server's database."""
+    return Store(*home) if isinstance(home, tuple) else Store(home)
+
+
+def open_home(home: Home) -> str:
+    store = opened(home)
     return begin(store).ref
 
 
-def train_runs(home: Path, num_runs: int) -> list[str]:
-    store = Store(home)
+def train_runs(home: Home, num_runs: int) -> list[str]:
+    store = opened(home)
     return [train(store, "shared", num_epochs=10).id for _ in range(num_runs)]
 
 
-def register_versions(home: Path, run_id: str, num_versions: int) -> list[str]:
-    store = Store(home)
+def register_versions(home: Home, run_id: str, num_versions: int) -> list[str]:
+    store = opened(home)
     run = store.runs.get(run_id)
     return [register_file(store, run, run.folder / "best.keras").ref for _ in range(num_versions)]
 
 
-def train_until_told(home: Path, name: str, parent: Connection) -> None:
+def train_until_told(home: Home, name: str, parent: Connection) -> None:
     """Train and register without end; tell of every run that is finished."""
-    store = Store(home)
+    store = opened(home)
     parent.send("ready")
     while not parent.poll():
         run = train(store, name, num_epochs=10)
@@ -63,20 +71,20 @@ def train_until_told(home: Path, name: str, parent: Connection) -> None:
         register(store, run, name, content=run.id.encode() * 5000)
 
 
-def begin_and_wait(home: Path, parent: Connection) -> None:
-    parent.send(begin(Store(home)).id)
+def begin_and_wait(home: Home, parent: Connection) -> None:
+    parent.send(begin(opened(home)).id)
     parent.recv()
 
 
-def begin_trials(home: Path, search_id: str, num_trials: int) -> list[str]:
-    store = Store(home)
+def begin_trials(home: Home, search_id: str, num_trials: int) -> list[str]:
+    store = opened(home)
     search = store.searches.get(search_id)
     return [begin_trial(store, search).id for _ in range(num_trials)]
 
 
-def search_until_told(home: Path, search_id: str, parent: Connection) -> None:
+def search_until_told(home: Home, search_id: str, parent: Connection) -> None:
     """Go on with a search, its unfinished trials first, without end; tell of every trial that is over."""
-    store = Store(home)
+    store = opened(home)
     search = store.searches.resume_search(search_id, this_process())
     for unfinished in store.searches.unfinished(search_id):
         parent.send(end_counted_trial(store, store.searches.restart_trial(unfinished.id, this_process()), search_id))
@@ -96,8 +104,8 @@ def end_counted_trial(store: Store, trial: Run, search_id: str) -> int:
     return trial.trial.number
 
 
-def resume_when_told(home: Path, search_id: str, parent: Connection) -> None:
-    store = Store(home)
+def resume_when_told(home: Home, search_id: str, parent: Connection) -> None:
+    store = opened(home)
     parent.send("ready")
     parent.recv()
     try:
@@ -107,19 +115,19 @@ def resume_when_told(home: Path, search_id: str, parent: Connection) -> None:
     parent.recv()
 
 
-def move_seen_at_one(home: Path, versions: list[int]) -> tuple[int, str]:
+def move_seen_at_one(home: Home, versions: list[int]) -> tuple[int, str]:
     """Move the alias, seen at version 1, to a version of this process's own; tell what came of it."""
     version = versions[os.getpid() % len(versions)]
     try:
-        Store(home).aliases.move("digits", "champion", version, seen=1, reason="", user=f"process {os.getpid()}")
+        opened(home).aliases.move("digits", "champion", version, seen=1, reason="", user=f"process {os.getpid()}")
     except ConflictError as error:
         return version, str(error)
     return version, "moved"
 
 
-def move_until_done(home: Path, num_moves: int) -> int:
+def move_until_done(home: Home, num_moves: int) -> int:
     """Move the alias on to the next version so many times, looking again whenever somebody else was quicker."""
-    store, done = Store(home), 0
+    store, done = opened(home), 0
     while done < num_moves:
         seen = store.aliases.standing("digits")["digits"].get("champion")
         try:
@@ -130,9 +138,9 @@ def move_until_done(home: Path, num_moves: int) -> int:
     return done
 
 
-def archive_or_promote(home: Path, num_versions: int) -> None:
+def archive_or_promote(home: Home, num_versions: int) -> None:
     """Archive every version, or give it an alias of its own; what is done already stays."""
-    store = Store(home)
+    store = opened(home)
     for version in range(1, num_versions + 1):
         try:
             if os.getpid() % 2:
@@ -143,15 +151,15 @@ def archive_or_promote(home: Path, num_versions: int) -> None:
             pass
 
 
-def register_from(home: Path, run_id: str, file: Path) -> None:
-    store = Store(home)
+def register_from(home: Home, run_id: str, file: Path) -> None:
+    store = opened(home)
     register_file(store, store.runs.get(run_id), file)
 
 
-def train_until_full(home: Path, limit: int) -> tuple[list[str], str]:
+def train_until_full(home: Home, limit: int) -> tuple[list[str], str]:
     """Train with no file allowed to grow beyond `limit` bytes; the ids that were finished, and the error."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    store = Store(home)
+    store = opened(home)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     finished: list[str] = []
     try:
@@ -162,9 +170,9 @@ def train_until_full(home: Path, limit: int) -> tuple[list[str], str]:
     return finished, ""
 
 
-def register_too_large(home: Path, run_id: str, file: Path, limit: int) -> str:
+def register_too_large(home: Home, run_id: str, file: Path, limit: int) -> str:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    store = Store(home)
+    store = opened(home)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
         register_file(store, store.runs.get(run_id), file)

@@ -51,7 +51,7 @@ def test_the_safe_journal_is_in_force_and_told(tmp_path: Path) -> None:
     database = open_database(tmp_path / "new.db")
     upgrade(database)
     expected = choose_journal(sqlite3.sqlite_version_info, "ext4")
-    assert journal_of(database.path) == expected
+    assert journal_of(database.place) == expected
     assert any(sentence.startswith(f"Journal in force: {expected.name.lower()},") for sentence in findings(database))
     assert any(sentence.startswith(f"SQLite {sqlite3.sqlite_version}: ") for sentence in findings(database))
 
@@ -67,7 +67,7 @@ def test_both_journals_hold_what_threads_write_at_once(tmp_path: Path, journal: 
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(count, range(64))) == list(range(1, 65))
-    assert journal_of(database.path) == journal
+    assert journal_of(database.place) == journal
 
 
 def test_a_database_in_wal_mode_leaves_it_where_it_is_not_safe(tmp_path: Path) -> None:
@@ -111,13 +111,13 @@ def test_a_block_of_reading_sees_one_state(database: Database) -> None:
     )
     with database.read() as connection:
         assert connection.execute(select(counters.c.last)).scalar() == 1
-        subprocess.run([sys.executable, "-c", writer, database.path], check=False, capture_output=True)
+        subprocess.run([sys.executable, "-c", writer, database.place], check=False, capture_output=True)
         assert connection.execute(select(counters.c.last)).scalar() == 1
 
 
 def test_a_lock_that_stays_is_an_error(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jupyter_mltrain.store.sqlite._BUSY_TIMEOUT", 0)
-    impatient = open_database(database.path)
+    impatient = open_database(database.place)
     with database.write(), pytest.raises(StoreError, match="received a lock of another process"), impatient.write():
         pass
 

@@ -1,0 +1,37 @@
+"""One home into another, whatever databases they have."""
+
+from __future__ import annotations
+
+from jupyter_mltrain.domain.copying import CopyReport
+from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.store.copied_models import ModelCopier
+from jupyter_mltrain.store.copied_runs import RunCopier
+from jupyter_mltrain.store.store import Store
+
+
+def copy_home(source: Store, target: Store) -> CopyReport:
+    """Copy what is not there: models with aliases and history, searches with trials, runs, and the files of all.
+
+    Each version, search and run is copied whole or not at all, its files compared by checksum; what was there stays as it
+    was, so that a copy that was cut short is gone on with by copying again. Numbers that are taken there become the next ones.
+
+    Raises:
+        OptionError: both are the same home.
+        StoreError: one of the homes cannot be read or written; what was copied until then is there.
+    """
+    if source.home.resolve() == target.home.resolve() and source.address == target.address:
+        raise OptionError(f"expected two homes to copy from and to, received {source.home} twice: name another")
+    models = ModelCopier(source.database, target.database, (source.home / "models", target.home / "models"))
+    models.copy()
+    folders = (source.home / "runs", target.home / "runs")
+    runs = RunCopier(source.database, target.database, folders, models.versions)
+    runs.copy()
+    return CopyReport(
+        runs=runs.num_runs,
+        searches=runs.num_searches,
+        trials=runs.num_trials,
+        versions=models.num_versions,
+        moves=models.num_moves,
+        there_already=models.num_there_already + runs.num_there_already,
+        said=(*models.said, *runs.said),
+    )
