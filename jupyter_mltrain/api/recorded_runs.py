@@ -14,10 +14,11 @@ from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.errors import MissingExtraError
 from jupyter_mltrain.domain.family import Family
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
+from jupyter_mltrain.domain.run_summary import RunOrder
 from jupyter_mltrain.domain.spec import chosen
 from jupyter_mltrain.services.background import BackgroundRun, attach
 from jupyter_mltrain.services.registry import predictor_of
-from jupyter_mltrain.services.runs import family_trees, get_run, list_runs, moment
+from jupyter_mltrain.services.runs import family_trees, get_run, list_runs, moment, remove_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,11 +86,16 @@ class Runs:
         tags: Mapping[str, str] | None = None,
         since: str | datetime | None = None,
         best: str | None = None,
+        search: str | None = None,
+        contains: str = "",
+        sort: str = "",
+        descending: bool = False,
         limit: int | None = None,
     ) -> tuple[Run, ...]:
         """Return runs without their epochs, the newest first, or by the metric `best` the best first.
 
         The arguments are the options of `%runs list`; `since` may be a moment too, and without `limit` all are returned.
+        `sort` is a column of `frame`; runs without a value in it are last.
         """
         which = RunFilter(
             name=name,
@@ -98,10 +104,22 @@ class Runs:
             tags=tags or {},
             since=moment(since) if isinstance(since, str) else since,
             best=best,
+            search=search,
             limit=sys.maxsize if limit is None else limit,
         )
+        order = RunOrder(contains=contains, sort=sort, descending=descending)
         with opened() as session:
-            return list_runs(session, which)[0]
+            return list_runs(session, which, order)[0]
+
+    def remove(self, *refs: str) -> tuple[Run, ...]:
+        """Remove runs with their files, all or none, and return what they were; models that they registered stay.
+
+        Raises:
+            OptionError: one of them is running.
+            UnknownNameError: one of them does not exist; near misses are suggested.
+        """
+        with opened() as session:
+            return remove_runs(session, refs)
 
     def tree(self, ref: str | None = None) -> tuple[Family, ...]:
         """Return runs with their forks: each family that there is, the oldest first, or that of one run.

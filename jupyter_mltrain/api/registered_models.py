@@ -69,6 +69,24 @@ class Models:
         with opened() as session:
             return registry.versions_of(session, name)
 
+    def register(self, name: str, run: str | Run, custom_objects: Mapping[str, Any] | None = None) -> ModelVersion:
+        """Make the best model of a run that has ended the next version of a model, as `--register` would have.
+
+        Args:
+            name: of the model, new or not.
+            run: `"digits#2"`, a trial `"digits/7"`, or what `runs[...]` returns.
+            custom_objects: as for `load_model`.
+
+        Raises:
+            ModelFileError: the run has written no whole model, or it needs a class that is not at hand.
+            OptionError: `name` cannot name a model, or the run has not ended.
+            UnknownNameError: there is no such run.
+        """
+        objects = registry.defined_in(vars(sys.modules["__main__"])) if custom_objects is None else custom_objects
+        with opened() as session:
+            found = get_run(session, run) if isinstance(run, str) else run
+            return registry.register_run(session, name, found, objects)
+
     def promote(self, name: str, version: int | str, alias: str, *, reason: str = "", seen: int | None = None) -> AliasMove:
         """Let an alias stand for a version from now on; where it does already, nothing changes.
 

@@ -47,13 +47,13 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
             ) from error
 
 
-def about(path: Path) -> tuple[Signature, int]:
+def about(path: Path, custom_objects: Mapping[str, Any]) -> tuple[Signature, int]:
     """Return the signature of the model in a file and the number of its weights.
 
     Raises:
         ModelFileError: as `load`.
     """
-    model = load(path, {})
+    model = load(path, custom_objects)
     return signature(model), num_params(model)
 
 

@@ -15,6 +15,7 @@ from jupyter_mltrain.magics.options import flags, positionals, subcommands
 from jupyter_mltrain.services.aliases import alias_names
 from jupyter_mltrain.services.forking import fork_names
 from jupyter_mltrain.services.registry import model_names, version_names
+from jupyter_mltrain.services.run_order import COLUMNS
 from jupyter_mltrain.services.runs import metric_names, resumable_names, run_names
 from jupyter_mltrain.services.searches import search_names
 from jupyter_mltrain.services.session import Session
@@ -53,6 +54,7 @@ _KINDS = {
     "ALIAS": "alias",
     "METRIC": "metric",
     "COLUMN": "column",
+    "FIELD": "field",
 }
 
 Offer = tuple[str, Iterable[str]]  # what kind of things they are, and their texts
@@ -129,6 +131,7 @@ class LineCompleter:
             "version": lambda: self._of_model(version_names, text),
             "alias": lambda: self._of_model(alias_names, text),
             "metric": lambda: dict.fromkeys((*_METRICS, *self._recorded(metric_names))),
+            "field": lambda: (*COLUMNS, *(f"metrics.{name}" for name in self._recorded(metric_names))),
             "value": lambda: KNOWN.get(action.dest, ()),
         }
         return kind, texts[kind]()

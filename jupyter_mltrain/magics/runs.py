@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from dataclasses import fields
 
 from IPython.core.magic import line_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument
@@ -11,12 +11,13 @@ from IPython.core.magic_arguments import argument
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.events import Wish
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
+from jupyter_mltrain.domain.run_summary import RunOrder
 from jupyter_mltrain.magics.commands import SessionMagics, magic_commands, subcommand
 from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.options import key_value
 from jupyter_mltrain.services.background import attach
 from jupyter_mltrain.services.board import open_board, stop_board
-from jupyter_mltrain.services.runs import family_trees, list_runs, moment, runs_to_compare
+from jupyter_mltrain.services.runs import family_trees, moment, runs_to_compare
 from jupyter_mltrain.services.searches import list_searches, remove_all, run_or_search
 
 
@@ -35,6 +36,9 @@ class RunsMagics(SessionMagics):
     @argument("--search", metavar="SEARCH", help="the trials of this search, which are left out otherwise")
     @argument("--since", type=moment, metavar="WHEN", help="only runs started since: 2d, 12h, 30m, 2026-11-01")
     @argument("--best", metavar="METRIC", help="runs that have this metric, the best first")
+    @argument("--contains", default="", metavar="WORDS", help="only with these words in name, status, user, note, tags or model")
+    @argument("--sort", default="", metavar="FIELD", help="by a column of runs.frame(), such as duration or metrics.val_loss")
+    @argument("--descending", action="store_true", help="the highest first")
     @argument("--limit", type=int, default=50, metavar="N", help="how many at most; 50 if nothing says otherwise")
     @subcommand("show", "all that is recorded of one run, or of one search")
     @argument("run", nargs="?", metavar="RUN", help="digits#2, digits for its newest, digits/7 for a trial; the newest of all")
@@ -63,6 +67,7 @@ class RunsMagics(SessionMagics):
             %runs
             %runs list --status failed --since 2d
             %runs list --best val_accuracy --limit 5
+            %runs list --contains "draft adam" --sort duration
             %runs show digits#2
             %runs compare digits#1 digits#2
             %runs tree digits#1
@@ -74,18 +79,18 @@ class RunsMagics(SessionMagics):
         self._do(self.runs, line)
 
     def do_list(self, options: argparse.Namespace) -> None:
-        """Show one page of runs."""
-        from jupyter_mltrain.widgets.runs_view import RunsList
+        """Show searches and runs, the runs alive in a notebook."""
+        from jupyter_mltrain.widgets.runs_table import RunsTable
         from jupyter_mltrain.widgets.searches_view import SearchesTable
 
-        which: dict[str, Any] = {name: value for name, value in vars(options).items() if name != "command"}
-        filtered = RunFilter(**{**which, "tags": dict(options.tags)})
-        runs, total = list_runs(self.session, filtered)
-        searches, num_searches = list_searches(self.session) if filtered == RunFilter(limit=filtered.limit) else ((), 0)
+        which, order = _asked(options)
+        is_plain = (which, order) == (RunFilter(limit=which.limit), RunOrder())
+        table = RunsTable(self.session, which, order, live=self._settings.live)
+        searches, num_searches = list_searches(self.session) if is_plain else ((), 0)
         if searches:
             show(SearchesTable(searches, num_searches))
-        if runs or not searches:
-            show(RunsList(runs, total))
+        if table.total or not searches:
+            table.show()
 
     def do_show(self, options: argparse.Namespace) -> None:
         """Show one run, or one search."""
@@ -164,3 +169,9 @@ class RunsMagics(SessionMagics):
 
         removed = remove_all(self.session, options.runs)
         show(Line(f"{', '.join(each.ref for each in removed)}.", lead="Removed"))
+
+
+def _asked(options: argparse.Namespace) -> tuple[RunFilter, RunOrder]:
+    given = {name: value for name, value in vars(options).items() if name != "command"}
+    order = RunOrder(**{field.name: given.pop(field.name) for field in fields(RunOrder)})
+    return RunFilter(**{**given, "tags": dict(options.tags)}), order

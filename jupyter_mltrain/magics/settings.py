@@ -22,7 +22,7 @@ class MLTrain(Configurable):
     short_errors = Bool(True, help="Show one line for an error of ours, and the user's own lines for the user's.").tag(
         config=True
     )
-    live = Bool(True, help="Show the live view while a cell trains, and the live registry of %models.").tag(config=True)
+    live = Bool(True, help="Show the live view while a cell trains, and %runs and %models alive.").tag(config=True)
     strategy = Unicode(None, allow_none=True, help="Default of --strategy.").tag(config=True)
     precision = Enum([each.value for each in Precision], None, allow_none=True, help="Default of --precision.").tag(config=True)
     plan = Enum([each.value for each in Plan], None, allow_none=True, help="Default of --plan.").tag(config=True)

@@ -1,4 +1,4 @@
-"""The registered models: find them, and load them."""
+"""The registered models: find them, load them, and register what a run has left."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from jupyter_mltrain.domain.errors import ModelFileError
+from jupyter_mltrain.domain.errors import ModelFileError, OptionError
 from jupyter_mltrain.domain.model import ModelVersion
-from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.domain.run import Run, RunStatus
+from jupyter_mltrain.domain.spec import check_name
 from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.services.user import user_name
 
 
 def list_models(session: Session) -> tuple[ModelVersion, ...]:
@@ -73,10 +75,41 @@ def load_best(session: Session, run: Run, custom_objects: Mapping[str, Any]) -> 
     """
     if run.result and run.result.model_id:
         return load_version(session, get_model(session, run.result.model_id), custom_objects)
+    return _load(_best_file(run), custom_objects)
+
+
+def register_run(session: Session, name: str, run: Run, custom_objects: Mapping[str, Any]) -> ModelVersion:
+    """Make the best model of a run that has ended the next version of a name, and note it with the run.
+
+    Raises:
+        OptionError: `name` cannot name a model, or the run has not ended.
+        ModelFileError: the run has written no whole model, or it needs a class that is not at hand.
+    """
+    check_name(name, "model")
+    if run.status is RunStatus.RUNNING:
+        raise OptionError(f"expected a run that has ended, received {run.ref}, which is running: wait for it, or stop it")
+    file = _best_file(run)
+    from jupyter_mltrain.engine.loading import about
+
+    signature, num_params = about(file, custom_objects)
+    version = session.store.models.register(
+        name,
+        file=file,
+        signature=signature,
+        num_params=num_params,
+        metrics=run.result.best_metrics if run.result else {},
+        run=run,
+        user=user_name(),
+    )
+    session.store.runs.note_model(run.id, version.ref)
+    return version
+
+
+def _best_file(run: Run) -> Path:
     file = next(run.folder.glob("best.*"), None)
     if file is None:
         raise ModelFileError(f"expected a model of run {run.ref} in {run.folder}, there is none: run its cell again")
-    return _load(file, custom_objects)
+    return file
 
 
 def defined_in(namespace: Mapping[str, Any]) -> dict[str, Any]:

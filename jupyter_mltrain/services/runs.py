@@ -4,30 +4,57 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
 from jupyter_mltrain.domain.family import Family, families
-from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
+from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus, lower_is_better
+from jupyter_mltrain.domain.run_summary import RunOrder
+from jupyter_mltrain.services.run_index import RunIndex
 from jupyter_mltrain.services.session import Session
 
 _AGO = re.compile(r"(\d{1,5})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def list_runs(session: Session, which: RunFilter) -> tuple[tuple[Run, ...], int]:
+_EVERY = RunOrder()
+
+
+def list_runs(session: Session, which: RunFilter, order: RunOrder = _EVERY) -> tuple[tuple[Run, ...], int]:
     """Return one page of runs without their epochs, and how many there are on all pages.
 
     Raises:
         OptionError: a page of less than one run.
-        UnknownNameError: there is no such search; or none fits, and none ever had that name, model or metric.
+        UnknownNameError: there is no such search or column; or none fits, and none ever had that name, model or metric.
     """
     if which.limit < 1:
         raise OptionError(f"expected --limit of at least 1, received {which.limit}: leave it out for 50")
-    found = session.store.runs.list(which)
+    if order == _EVERY:
+        found, total = session.store.runs.list(which), session.store.runs.count(which)
+    else:
+        found, total = _list_ordered(session, which, order)
     if not found:
         _check_names(session, which)
-    return found, session.store.runs.count(which)
+    return found, total
+
+
+def order_of(which: RunFilter, order: RunOrder) -> RunOrder:
+    """Return an order that names a column where the store's own, for what is asked for, is not the newest first."""
+    if order.sort or (which.best is None and which.search is None):
+        return order
+    if which.best is None:
+        return replace(order, sort="ref")
+    return replace(order, sort=f"metrics.{which.best}", descending=not lower_is_better(which.best))
+
+
+def _list_ordered(session: Session, which: RunFilter, order: RunOrder) -> tuple[tuple[Run, ...], int]:
+    """Return what no database can order by an index."""
+    index = RunIndex(session, which)
+    index.refresh()
+    found = index.find(order_of(which, order))
+    page = found[which.offset : which.offset + which.limit]
+    return session.store.summaries.with_ids([run.id for run in page]), len(found)
 
 
 def get_run(session: Session, ref: str | None = None) -> Run:

@@ -196,4 +196,4 @@ class SearchRecord:
 def _about(file: Path) -> tuple[Signature, int]:
     from jupyter_mltrain.engine.loading import about
 
-    return about(file)
+    return about(file, {})

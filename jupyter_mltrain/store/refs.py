@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from jupyter_mltrain.domain.errors import UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.run import RunFilter
 from jupyter_mltrain.domain.search import split_trial
 from jupyter_mltrain.store.schema import runs, searches
 
@@ -43,6 +44,15 @@ def search_id_of(connection: Connection, ref: str) -> str:
     if row is None:
         raise unknown_search(connection, ref)
     return str(row.id)
+
+
+def search_of(connection: Connection, which: RunFilter) -> str | None:
+    """Return the id of the search whose trials a filter asks for; None where it asks for runs of their own.
+
+    Raises:
+        UnknownNameError: there is no such search; near misses are suggested.
+    """
+    return None if which.search is None else search_id_of(connection, which.search)
 
 
 def run_names(connection: Connection) -> tuple[str, ...]:

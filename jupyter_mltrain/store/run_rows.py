@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from jupyter_mltrain.domain.run import Epoch, Parent, Run, TrainingResult, Trial
+from jupyter_mltrain.domain.run import Epoch, Parent, Run, RunStatus, TrainingResult, Trial
+from jupyter_mltrain.domain.run_summary import RunSummary
 from jupyter_mltrain.store.codec import as_mapping, as_record
 from jupyter_mltrain.store.records import common
 
@@ -19,15 +20,37 @@ def run_from(row: Row[Any], *, tags: Mapping[str, str], epochs: tuple[Epoch, ...
     return Run(
         **common(row),
         tags=tags,
-        result=None if row.result is None else as_record(TrainingResult, row.result),
+        result=_result_from(row),
         epochs=epochs,
         folder=folder,
-        trial=None if row.search_id is None else _trial_from(row),
+        trial=_trial_from(row),
         parent=None if row.parent is None else as_record(Parent, row.parent),
     )
 
 
-def _trial_from(row: Row[Any]) -> Trial:
+def summary_from(row: Row[Any], *, tags: Mapping[str, str]) -> RunSummary:
+    """Return the summary of a row that has its columns."""
+    return RunSummary(
+        id=row.id,
+        name=row.name,
+        number=row.number,
+        status=RunStatus(row.status),
+        started_at=row.started_at,
+        user=row.user,
+        note=row.note,
+        tags=tags,
+        result=_result_from(row),
+        trial=_trial_from(row),
+    )
+
+
+def _result_from(row: Row[Any]) -> TrainingResult | None:
+    return None if row.result is None else as_record(TrainingResult, row.result)
+
+
+def _trial_from(row: Row[Any]) -> Trial | None:
+    if row.search_id is None:
+        return None
     search = row.name.removesuffix(f"/{row.trial}")
     return Trial(search=search, number=row.trial, values=row.trial_values, scores=row.trial_scores)
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, delete, or_, select, update
 
 from jupyter_mltrain.domain.run import Epoch, Failure, Parent, Process, Run, RunFilter, RunStatus, TrainingResult
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.database import Database, count_up
 from jupyter_mltrain.store.records import add_facts, check_ended, check_free, hold, holder_of, mark_died, process_from
-from jupyter_mltrain.store.refs import run_id_of, run_names, search_id_of, unknown_run
+from jupyter_mltrain.store.refs import run_id_of, run_names, search_of, unknown_run
 from jupyter_mltrain.store.run_folders import make_folder, remove_folders
 from jupyter_mltrain.store.run_query import number_of, page_of
 from jupyter_mltrain.store.run_tables import begin_run, end_run, go_on, put_epochs, read_run, read_runs
@@ -124,6 +124,13 @@ class RunStore:
                 raise unknown_run(connection, run_id)
             return RunStatus(row.status), process_from(row)
 
+    def note_model(self, run_id: str, model_id: str) -> None:
+        """Record that a run which has ended with a result was registered as `model_id`."""
+        with self._database.write() as connection:
+            result = connection.execute(select(runs.c.result).where(runs.c.id == run_id)).scalar_one_or_none()
+            if result is not None:
+                connection.execute(update(runs).where(runs.c.id == run_id).values(result={**result, "model_id": model_id}))
+
     def check_free(self, run_id: str, process: Process) -> None:
         """Raise `OptionError` if a process other than `process` may be at work on a run, `UnknownNameError` if there is none."""
         with self._database.read() as connection:
@@ -161,7 +168,7 @@ class RunStore:
             UnknownNameError: there is no such search; near misses are suggested.
         """
         with self._database.read() as connection:
-            return read_runs(connection, page_of(which, _search_id(connection, which)), self._folder)
+            return read_runs(connection, page_of(which, search_of(connection, which)), self._folder)
 
     def count(self, which: RunFilter) -> int:
         """Return how many there are on all pages.
@@ -170,7 +177,7 @@ class RunStore:
             UnknownNameError: there is no such search; near misses are suggested.
         """
         with self._database.read() as connection:
-            return int(connection.execute(number_of(which, _search_id(connection, which))).scalar_one())
+            return int(connection.execute(number_of(which, search_of(connection, which))).scalar_one())
 
     def families(self) -> tuple[Run, ...]:
         """Return every run that was forked or is a fork, without epochs, the oldest first."""
@@ -215,7 +222,3 @@ def _check_free(connection: Connection, run_id: str, process: Process) -> None:
     if row is None:
         raise unknown_run(connection, run_id)
     check_free(connection, row, f"{row.name}#{row.number}", process)
-
-
-def _search_id(connection: Connection, which: RunFilter) -> str | None:
-    return None if which.search is None else search_id_of(connection, which.search)

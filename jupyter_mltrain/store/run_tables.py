@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select, update
 
 from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, TrainingResult
+from jupyter_mltrain.domain.run_summary import RunSummary
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.heartbeats import beat
 from jupyter_mltrain.store.records import running
-from jupyter_mltrain.store.run_rows import epoch_from, epoch_rows, run_from, score_rows, tag_rows
+from jupyter_mltrain.store.run_rows import epoch_from, epoch_rows, run_from, score_rows, summary_from, tag_rows
 from jupyter_mltrain.store.schema import epochs as epoch_table
 from jupyter_mltrain.store.schema import run_scores, run_tags, runs
 
@@ -92,10 +93,25 @@ def read_runs(connection: Connection, page: Select[Any], folder: Path, *, with_e
     rows = connection.execute(page).all()
     ids = page.with_only_columns(runs.c.id, maintain_column_froms=True)
     tags = _tags(connection, ids)
-    epochs = _epochs(connection, ids) if with_epochs else {}
+    epochs = read_epochs(connection, _epochs_of(ids)) if with_epochs else {}
     return tuple(
         run_from(row, tags=tags.get(row.id, {}), epochs=tuple(epochs.get(row.id, ())), folder=folder / row.id) for row in rows
     )
+
+
+def read_summaries(connection: Connection, query: Select[Any]) -> tuple[RunSummary, ...]:
+    """Return the summaries that a query for them selects."""
+    rows = connection.execute(query).all()
+    tags = _tags(connection, query.with_only_columns(runs.c.id, maintain_column_froms=True))
+    return tuple(summary_from(row, tags=tags.get(row.id, {})) for row in rows)
+
+
+def read_epochs(connection: Connection, query: Select[Any]) -> dict[str, list[Epoch]]:
+    """Return the epochs that a query selects, by the ids of their runs."""
+    epochs: defaultdict[str, list[Epoch]] = defaultdict(list)
+    for row in connection.execute(query):
+        epochs[row.run_id].append(epoch_from(row))
+    return epochs
 
 
 def read_run(connection: Connection, run_id: str, folder: Path) -> Run:
@@ -117,9 +133,6 @@ def _tags(connection: Connection, run_ids: Select[Any]) -> dict[str, dict[str, s
     return tags
 
 
-def _epochs(connection: Connection, run_ids: Select[Any]) -> dict[str, list[Epoch]]:
-    epochs: defaultdict[str, list[Epoch]] = defaultdict(list)
+def _epochs_of(run_ids: Select[Any]) -> Select[Any]:
     these = select(epoch_table).where(epoch_table.c.run_id.in_(run_ids))
-    for row in connection.execute(these.order_by(epoch_table.c.run_id, epoch_table.c.number)):
-        epochs[row.run_id].append(epoch_from(row))
-    return epochs
+    return these.order_by(epoch_table.c.run_id, epoch_table.c.number)

@@ -15,6 +15,7 @@ from jupyter_mltrain.store.heartbeats import Heartbeats
 from jupyter_mltrain.store.migrate import upgrade
 from jupyter_mltrain.store.model_store import ModelStore
 from jupyter_mltrain.store.run_store import RunStore
+from jupyter_mltrain.store.run_summaries import RunSummaries
 from jupyter_mltrain.store.search_store import SearchStore
 
 
@@ -28,6 +29,7 @@ class Store:
         home: the folder, absolute.
         address: of the database; None where it is SQLite's in the folder.
         runs: its runs.
+        summaries: many of them at once.
         searches: its searches.
         models: its registered models.
         aliases: the movable names of their versions.
@@ -45,6 +47,7 @@ class Store:
         self.home, self.address = home.absolute(), address
         self.database = _open(self.home, address)
         self.runs = RunStore(self.database, self.home / "runs")
+        self.summaries = RunSummaries(self.database, self.home / "runs")
         self.searches = SearchStore(self.database, self.home / "runs")
         self.models = ModelStore(self.database, self.home / "models")
         self.aliases = AliasStore(self.database)

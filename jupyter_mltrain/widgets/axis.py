@@ -73,6 +73,14 @@ def setting_axis(name: str, trials: Iterable[Run], space: Sequence[Mapping[str, 
     return _number_axis(name, numbers, is_log=bool(about.get("log")))
 
 
+def values_axis(name: str, values: Iterable[Any]) -> Axis:
+    """Return the axis of values of which nothing else is known; logarithmic where it would else be flat."""
+    values = list(values)
+    if not all(map(_is_number, values)):
+        return Axis(name=name, labels=_labels(values))
+    return _number_axis(name, values, is_log=0 < _FLAT * min(values) < max(values))
+
+
 def score_axis(scores: Iterable[float], objective: Objective) -> Axis:
     """Return the axis of an objective; of one that is to fall it is logarithmic where it would else be flat."""
     scores = list(scores)

@@ -1,5 +1,5 @@
-// What all live views share: their state, which comes whole with the model and as numbered deltas afterwards (state.py), the
-// words and curves of a training, and the frame with the Stop button. A live view's module is curves.js, this and its own file.
+// What the live views of work share: the words and curves of a training, and the frame with the Stop button. Such a view's
+// module is follow.js, curves.js, this and its own file.
 
 const COLOURS = 6;
 const MOST_POINTS = 400;
@@ -37,27 +37,6 @@ function describeSpeed(training) {
   if (training.memory) facts.push(`${(training.memory / 1e9).toFixed(2)} GB memory`);
   if (training.best) facts.push(`best epoch ${training.best}`);
   return facts.join(" · ");
-}
-
-// Keep the state of one model for all its views, whatever was lost or came twice. `merge` takes what has come into a state.
-function follow(model, { empty, merge }) {
-  const views = new Set();
-  let state;
-  const publish = () => views.forEach((show) => show(state));
-  const takeWhole = () => {
-    state = empty();
-    merge(state, structuredClone(model.get("state")));
-    publish();
-  };
-  model.on("change:state", takeWhole);
-  model.on("msg:custom", (delta) => {
-    if (delta.seq <= state.seq) return;
-    if (delta.seq > state.seq + 1) model.send({ cmd: "sync" });
-    merge(state, delta);
-    publish();
-  });
-  takeWhole();
-  return { watch: (show) => (views.add(show), show(state)), leave: (show) => views.delete(show) };
 }
 
 const emptyTraining = () => ({ epochs: [], trail: [] });

@@ -37,22 +37,29 @@ class LiveWidget(anywidget.AnyWidget):
 class TrainWidget(LiveWidget):
     """Draws `LiveState`."""
 
-    _esm = _joined("dom.js", "curves.js", "live.js", "train_view.js")
+    _esm = _joined("dom.js", "follow.js", "curves.js", "live.js", "train_view.js")
     _css = _joined("live.css")
 
 
 class SearchWidget(LiveWidget):
     """Draws `SearchState`."""
 
-    _esm = _joined("dom.js", "curves.js", "live.js", "trials_chart.js", "trials_table.js", "search_view.js")
+    _esm = _joined("dom.js", "follow.js", "curves.js", "live.js", "trials_chart.js", "trials_table.js", "search_view.js")
     _css = _joined("live.css", "search_view.css")
 
 
 class RegistryWidget(LiveWidget):
     """Draws `RegistryState`."""
 
-    _esm = _joined("dom.js", "registry_view.js")
-    _css = _joined("live.css", "registry_view.css")
+    _esm = _joined("dom.js", "controls.js", "registry_view.js")
+    _css = _joined("live.css", "records.css", "registry_view.css")
+
+
+class RunsWidget(LiveWidget):
+    """Draws `RunsState`."""
+
+    _esm = _joined("dom.js", "controls.js", "follow.js", "curves.js", "runs_overlay.js", "runs_view.js")
+    _css = _joined("live.css", "records.css", "runs_view.css")
 
 
 class FormWidget(LiveWidget):

@@ -14,6 +14,7 @@ from jupyter_mltrain.services import aliases, registry, versions
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.widgets import theme
 from jupyter_mltrain.widgets.aliases_view import how, move_line
+from jupyter_mltrain.widgets.said import NOTHING, said, trouble
 
 
 class RegistryState:
@@ -25,7 +26,7 @@ class RegistryState:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._said: dict[str, Any] = {"text": "", "code": "", "is_error": False}
+        self._said: Mapping[str, Any] = NOTHING
         self._num_commands = 0
 
     def snapshot(self) -> dict[str, Any]:
@@ -35,22 +36,19 @@ class RegistryState:
             found.sort(key=lambda each: each[0].created_at, reverse=True)
             models = [self._model(each) for each in found]
         except MLTrainError as error:
-            return {"models": [], "said": _trouble(error), "num_commands": self._num_commands}
+            return {"models": [], "said": trouble(error), "num_commands": self._num_commands}
         return {"models": models, "said": self._said, "num_commands": self._num_commands}
 
     def do(self, command: Mapping[str, Any]) -> None:
         """Do what a button asks for: `promote`, `rollback`, `archive`, `verify`, `load`; anything else only looks again."""
         self._num_commands += 1
         try:
-            text, call = self._done(command)
+            self._said = said(*self._done(command))
         except MLTrainError as error:
-            self._said = _trouble(error)
-        else:
-            code = f"import jupyter_mltrain\n{call}" if call else ""
-            self._said = {"text": theme.visible(text), "code": code, "is_error": False}
+            self._said = trouble(error)
 
     def _done(self, command: Mapping[str, Any]) -> tuple[str, str]:
-        """Return what was done in words and the line of Python that does the same."""
+        """Return what was done in words and the call that does the same."""
         session, reason = self._session, command.get("reason", "")
         because = f", reason={reason!r}" if reason else ""
         text = call = ""
@@ -75,7 +73,7 @@ class RegistryState:
                 call = f"models.verify({name!r}, {number})"
             case {"cmd": "load", "model": name, "version": number}:
                 text, call = f"{name}@{number}: this line loads it.", f"load_model('{name}@{number}')"
-        return text, f"jupyter_mltrain.{call}" if call else ""
+        return text, call
 
     def _model(self, found: Sequence[ModelVersion]) -> dict[str, Any]:
         moves = aliases.history(self._session, found[0].name)
@@ -84,10 +82,6 @@ class RegistryState:
             "versions": [_version(version) for version in found],
             "aliases": [_alias(alias, list(group)) for alias, group in groupby(moves, lambda move: move.alias)],
         }
-
-
-def _trouble(error: MLTrainError) -> dict[str, Any]:
-    return {"text": theme.visible(f"{type(error).__name__}: {error}"), "code": "", "is_error": True}
 
 
 def _version(version: ModelVersion) -> dict[str, Any]:

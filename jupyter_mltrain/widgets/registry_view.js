@@ -12,25 +12,6 @@ const VERSION_COLUMNS = [
   ["size", ({ size }) => size, "mlt-number"],
 ];
 
-// Something that takes the focus. JupyterLab looks for shortcuts from there up: arrow keys and Enter would leave the view.
-function addControl(parent, tag, attributes = {}, text = "") {
-  return add(parent, tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, text);
-}
-
-function addButton(parent, text, act) {
-  const button = addControl(parent, "button", { type: "button" }, text);
-  button.addEventListener("click", act);
-  return button;
-}
-
-function addTable(parent, label, columns) {
-  const region = addControl(parent, "div", { class: "mlt-scroll", role: "region", "aria-label": label, tabindex: 0 });
-  const table = add(region, "table");
-  const head = add(add(table, "thead"), "tr");
-  for (const [name, className = ""] of columns) add(head, "th", { scope: "col", class: className }, name);
-  return add(table, "tbody");
-}
-
 // A row whose first cell is a radio button: arrow keys and a click anywhere in the row choose it.
 function addChoice(body, { group, text, isChosen, choose }) {
   const row = add(body, "tr", { class: isChosen ? "mlt-is-chosen" : "" });
@@ -94,11 +75,11 @@ class RegistryView {
   constructor(el, send) {
     this.send = send;
     this.group = `mlt-${Math.random().toString(36).slice(2)}`;
-    this.root = add(el, "section", { class: "mlt mlt-registry", "aria-label": "registry" });
+    this.root = add(el, "section", { class: "mlt mlt-records mlt-registry", "aria-label": "registry" });
     const head = add(this.root, "div", { class: "mlt-row mlt-head" });
     add(head, "strong", { class: "mlt-name" }, "Registry");
     addButton(head, "Refresh", () => this.ask({ cmd: "sync" }));
-    this.said = addControl(this.root, "div", { class: "mlt-said", role: "status", tabindex: -1 });
+    this.said = addSaid(this.root);
     this.models = add(this.root, "div");
     this.title = add(this.root, "h4");
     this.versions = add(this.root, "div");
@@ -109,31 +90,17 @@ class RegistryView {
 
   ask(command) {
     this.form.replaceChildren();
-    this.sayText("Waiting for the kernel…", false);
+    this.said.wait();
     if (command.cmd !== "sync") this.said.focus();
-    this.send(command);
+    sendTo(this.send, command, this.said);
   }
 
   show(state) {
     this.state = state;
     this.model = state.models.find(({ name }) => name === this.model?.name) ?? state.models[0];
-    this.say(state.said);
+    this.said.say(state.said);
     this.showModels();
     this.showModel();
-  }
-
-  sayText(text, isError) {
-    this.said.classList.toggle("mlt-is-error", isError);
-    this.said.replaceChildren();
-    add(this.said, "div", {}, text);
-  }
-
-  say({ text, code, is_error: isError }) {
-    this.sayText(text, isError);
-    if (!code) return;
-    const box = add(this.said, "div", { class: "mlt-code" });
-    addControl(box, "pre", { tabindex: 0, "aria-label": "the code that does the same" }, code);
-    const copy = addButton(box, "Copy", () => navigator.clipboard.writeText(code).then(() => setText(copy, "Copied")));
   }
 
   showModels() {
@@ -226,45 +193,20 @@ class RegistryView {
   askForAlias() {
     const { name, aliases } = this.model;
     const { version } = this.version;
-    const form = this.addForm(`Let an alias stand for ${name}@${version}`, "Set alias", ({ alias, reason }) => {
+    const form = addForm(this.form, `Let an alias stand for ${name}@${version}`, "Set alias", ({ alias, reason }) => {
       const seen = aliases.find((each) => each.alias === alias)?.version ?? 0; // 0 stands for none
       this.ask({ cmd: "promote", model: name, version, alias, reason, seen });
     });
-    const field = this.addField(form, "alias", "Alias", { required: "", list: `${this.group}-aliases` });
+    const field = addField(form, "alias", "Alias", { required: "", list: `${this.group}-aliases` });
     const known = add(form, "datalist", { id: `${this.group}-aliases` });
     for (const { alias } of aliases) add(known, "option", { value: alias });
-    this.addField(form, "reason", "Reason");
+    addField(form, "reason", "Reason");
     field.focus();
   }
 
   askForReason(action, what, command) {
-    const form = this.addForm(`${action} ${what}`, action, ({ reason }) => this.ask({ ...command, reason }));
-    this.addField(form, "reason", "Reason").focus();
-  }
-
-  addForm(title, done, act) {
-    this.form.replaceChildren();
-    const form = add(this.form, "form", { "aria-label": title });
-    add(form, "strong", {}, title);
-    const fields = add(form, "div", { class: "mlt-tools" });
-    const buttons = add(form, "div", { class: "mlt-tools" });
-    addControl(buttons, "button", { type: "submit" }, done);
-    addButton(buttons, "Cancel", () => this.form.replaceChildren());
-    fields.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault();
-      form.requestSubmit(); // which browsers do by themselves, but not within JupyterLab
-    });
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      act(Object.fromEntries([...new FormData(form)].map(([name, text]) => [name, text.trim()])));
-    });
-    return Object.assign(form, { fields });
-  }
-
-  addField(form, name, text, attributes = {}) {
-    const label = add(form.fields, "label", {}, text);
-    return addControl(label, "input", { type: "text", name, autocomplete: "off", ...attributes });
+    const form = addForm(this.form, `${action} ${what}`, action, ({ reason }) => this.ask({ ...command, reason }));
+    addField(form, "reason", "Reason").focus();
   }
 }
 

@@ -17,6 +17,9 @@ _COLUMNS = (
 )
 
 
+NO_RUNS = "No run is recorded here yet, or none fits: put %%train on top of a cell that trains a Keras model."
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class RunsList(Page):
     """What `%runs list` shows: one page of runs, in the order given.
@@ -31,7 +34,7 @@ class RunsList(Page):
     def parts(self) -> Sequence[View]:
         """Return the table, or what to do first."""
         if not self.runs:
-            return [Line("No run is recorded here yet, or none fits: put %%train on top of a cell that trains a Keras model.")]
+            return [Line(NO_RUNS)]
         caption = theme.plural(self.total, "run") + (f", {len(self.runs)} shown" if self.total > len(self.runs) else "")
         with_user = len({run.user for run in self.runs}) > 1
         columns = (*_COLUMNS, "user") if with_user else _COLUMNS

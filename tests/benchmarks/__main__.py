@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from tests.benchmarks import checkpoints, listing, loading, training
+from tests.benchmarks import checkpoints, listing, loading, training, views
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
     for measured in (
         loading.measure(),
         listing.measure(num_runs=options.runs),
+        views.measure(num_runs=options.runs),
         training.measure(seconds=options.seconds, num_rounds=options.rounds),
         checkpoints.measure(seconds=options.seconds, num_rounds=options.rounds),
     ):

@@ -26,7 +26,7 @@ def measure(*, num_runs: int) -> Iterator[tuple[str, str]]:
     """Yield the medians of a command's whole time in a shell, HTML included."""
     shell = InteractiveShell.instance(colors="nocolor")
     with tempfile.TemporaryDirectory() as home:
-        _fill(Path(home), num_runs)
+        fill(Path(home), num_runs)
         shell.run_line_magic("load_ext", "jupyter_mltrain")
         shell.run_line_magic("config", f"MLTrain.home = {home!r}")
         for look in _LOOKS:
@@ -44,7 +44,8 @@ def _seconds(shell: InteractiveShell, command: str) -> float:
     return perf_counter() - started
 
 
-def _fill(home: Path, num_runs: int) -> None:
+def fill(home: Path, num_runs: int) -> None:
+    """Record runs `digits#1`, … and a search."""
     store = Store(home)
     given: dict[str, Any] = {
         "source": _CELL,

@@ -109,6 +109,26 @@ def test_so_is_that_of_a_form(open_notebook: Any, theme: str) -> None:
     assert len(form) < 150_000
 
 
+@browser_of(1500, 1.25)
+@THEMES
+def test_so_is_that_of_the_runs(open_notebook: Any, theme: str, tmp_path: Path) -> None:
+    cells = [f'%config MLTrain.home = "{tmp_path}"', *REGISTER, "%runs"]
+    notebook = prepared(open_notebook, theme, *cells)
+    notebook.wait()
+    for index in range(2, len(cells) + 1):
+        notebook.run(index, timeout=120)
+    view = notebook.output(len(cells)).locator(".mlt-runs")
+    for ref in ("digits#3", "digits#2"):
+        view.get_by_role("checkbox", name=ref).check()
+    view.get_by_role("button", name="Compare").click()
+    view.get_by_label("Axis").select_option("log")
+    for title in ("Results", "Cell of"):
+        view.locator("summary", has_text=title).click()
+    notebook.page.mouse.move(0, 0)
+    runs = notebook.cell(len(cells)).screenshot(path=PICTURES / f"runs-{theme.lower()}.png")
+    assert len(runs) < 200_000
+
+
 def prepared(open_notebook: Any, theme: str, *cells: str) -> Any:
     """Return a notebook in which the first of the cells has begun."""
     notebook = open_notebook(SETUP, *cells)

@@ -72,6 +72,8 @@ def test_what_is_offered_has_a_type(trained):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("%runs list --sort du", ["%runs list --sort duration"]),
+        ("%runs list --sort metrics.val_l", ["%runs list --sort metrics.val_loss"]),
         ("%runs board digits oth", ["%runs board digits other"]),
         ("%runs board digits#", ["%runs board digits#2", "%runs board digits#1"]),
         ("%runs show ", ["%runs show digits", "%runs show other"]),

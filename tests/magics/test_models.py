@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jupyter_mltrain import models
+from jupyter_mltrain import load_model, models, runs
 from jupyter_mltrain.domain.errors import ModelFileError, OptionError, UnknownNameError
 
 
@@ -24,6 +24,19 @@ def test_show_takes_a_name_or_a_version(trained):
     assert newest.startswith('net@1: jupyter_mltrain.load_model("net@1")')
     assert models["net@1"].sha256 in newest
     assert trained.run("%models show net@1").text == newest
+
+
+def test_a_run_can_be_registered_later(trained):
+    version = models.register("later", "digits#1")
+    assert (version.ref, version.run_ref, version.num_params) == ("later@1", "digits#1", models["net"].num_params - 20)
+    assert version.metrics == runs["digits#1"].result.best_metrics
+    assert runs["digits#1"].result.model_id == "later@1"
+    assert runs.list(model="later") == runs.list(contains="later@1")
+    np.testing.assert_array_equal(load_model("later").get_weights()[0], load_model("digits#1").get_weights()[0])
+    with pytest.raises(ModelFileError, match=r"expected a model of run other#1 in .*, there is none: run its cell again"):
+        models.register("later", "other#1")
+    with pytest.raises(OptionError, match="expected a model name"):
+        models.register("../later", "digits#1")
 
 
 def test_a_loaded_model_predicts_what_the_trained_one_did(tiny):

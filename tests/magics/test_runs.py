@@ -6,6 +6,11 @@ import pytest
 
 from jupyter_mltrain import runs
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError
+from jupyter_mltrain.domain.run import RunFilter
+from jupyter_mltrain.domain.run_summary import RunOrder
+from jupyter_mltrain.services.runs import list_runs
+from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.widgets.runs_state import RunsState
 
 
 def shown_refs(notebook) -> list[str]:
@@ -31,6 +36,10 @@ def test_list_is_the_default_newest_first_and_leaves_no_value(trained):
         ("--best val_loss", ["digits#2"]),
         ("--since 1h --limit 2", ["other#1", "digits#2"]),
         ("--limit=1", ["other#1"]),
+        ('--contains "STAGE=draft completed"', ["digits#2"]),
+        ("--sort epochs", ["digits#2", "digits#1", "other#1"]),
+        ("--sort metrics.loss --descending --tag odd", ["digits#2"]),
+        ("--sort hyperparams.learning_rate --descending --limit 1", ["digits#1"]),
     ],
 )
 def test_list_takes_filters(trained, options, expected):
@@ -45,6 +54,9 @@ def test_list_by_a_metric_puts_the_best_first(trained):
     losses = [runs[ref].result.best_metrics["loss"] for ref in shown_refs(trained)]
     assert len(losses) == 2
     assert losses == sorted(losses)
+    best = shown_refs(trained)
+    trained.run("%runs list --best loss --contains digits")
+    assert shown_refs(trained) == best
 
 
 def test_list_says_when_nothing_fits(trained):
@@ -76,6 +88,29 @@ def test_variables_of_the_notebook_stand_in_braces(trained):
     trained.run("which = 'digits#1'")
     trained.run("%runs show {which}")
     assert trained.text.startswith("digits#1: completed, 2 epochs")
+
+
+def test_python_lists_and_removes_as_the_magic_does(trained):
+    found = runs.list(contains="DIGITS", sort="epochs", descending=True)
+    assert [run.ref for run in found] == ["digits#1", "digits#2"]
+    assert found[0].source.startswith("%%train digits --epochs 2")
+    folder = found[1].folder
+    assert [run.ref for run in runs.remove("digits#2")] == ["digits#2"]
+    assert (len(runs), folder.exists()) == (2, False)
+    trained.run("%models show net")
+    assert "made by run  digits#2 (" in trained.text  # a version outlives its run, and tells which it was
+
+
+def test_the_live_list_registers_with_the_notebooks_classes(trained):
+    session = Session(str(trained.home))
+    first, total = list_runs(session, RunFilter())
+    state = RunsState(session, RunFilter(), order=RunOrder(), first=first, total=total)
+    state.apply({"cmd": "register", "run": runs["digits#1"].id, "name": "later"})
+    said = state.snapshot()["said"]
+    assert said["text"] == "digits#1 is registered as later@1."
+    assert said["code"].endswith("jupyter_mltrain.models.register('later', 'digits#1')")
+    assert "later@1" in state.snapshot()["rows"][2]["cells"]
+    session.close()
 
 
 def test_rm_removes_records_and_files_and_says_which(trained):
@@ -119,6 +154,8 @@ def test_rm_refuses_a_run_that_is_running(tiny):
         ("list --since soon", OptionError, "expected a time like 2d, 12h or 2026-11-01, received 'soon'"),
         ("list --name digts", UnknownNameError, "no run named 'digts': did you mean digits?"),
         ("list --model nett", UnknownNameError, "no model named 'nett': did you mean net?"),
+        ("list --sort durtion", UnknownNameError, "no column named 'durtion': did you mean duration?"),
+        ("list --name digts --contains x", UnknownNameError, "no run named 'digts': did you mean digits?"),
         ("list --best acuracy", UnknownNameError, "no metric named 'acuracy': did you mean accuracy or val_accuracy?"),
         ("compare", OptionError, "expected RUN for %runs compare, received none: %runs? is the manual"),
         ("compare digits digits#2", OptionError, "expected two runs or more to compare, received digits, digits#2"),

@@ -8,6 +8,7 @@ import pytest
 from alias_contract import AliasStoreContract, three
 from search_contract import SearchStoreContract
 from store_contract import ModelStoreContract, RunStoreContract
+from summary_contract import RunSummaryContract
 
 from jupyter_mltrain.store.store import Store
 from tests.postgres import Server, emptied
@@ -40,4 +41,8 @@ class TestModelStore(ModelStoreContract):
 
 
 class TestAliasStore(AliasStoreContract):
+    """With PostgreSQL."""
+
+
+class TestRunSummaries(RunSummaryContract):
     """With PostgreSQL."""
