@@ -7,17 +7,20 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.api.registered_models import load_model
 from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.errors import MissingExtraError
 from jupyter_mltrain.domain.family import Family
+from jupyter_mltrain.domain.reproduction import Reproduction
 from jupyter_mltrain.domain.run import Run, RunFilter, RunStatus
 from jupyter_mltrain.domain.run_summary import RunOrder
 from jupyter_mltrain.domain.spec import chosen
 from jupyter_mltrain.services.background import BackgroundRun, attach
 from jupyter_mltrain.services.registry import predictor_of
+from jupyter_mltrain.services.reproducing import reproduce, restore_random_numbers
 from jupyter_mltrain.services.runs import family_trees, get_run, list_runs, moment, remove_runs
 
 if TYPE_CHECKING:
@@ -132,6 +135,31 @@ class Runs:
         """
         with opened() as session:
             return family_trees(session, ref)
+
+    def reproduce(self, ref: str | None = None, *, to: str | None = None, run: bool = False) -> Reproduction:
+        """Write a script and a notebook that do a run of `%%train` again, with the cells that it hangs on.
+
+        Args:
+            ref: names the run; the newest of all where it is None.
+            to: new folder for them; else `digits-2-reproduce` beside the notebook.
+            run: run the script in a new process, and compare: `.agreement` tells what came of it.
+
+        Raises:
+            MLTrainError: the run cannot be written so, or the script ends before its training does.
+        """
+        with opened() as session:
+            return reproduce(session, ref, to=to, runs=run)
+
+    def restore_random_numbers(self, file: str | Path) -> None:
+        """Let Python, NumPy, TensorFlow and Keras draw the random numbers that they drew when a run without a seed began.
+
+        Args:
+            file: `random.npz`, which `reproduce` wrote.
+
+        Raises:
+            OptionError: it is no such file.
+        """
+        restore_random_numbers(Path(file))
 
     def frame(self, **filters: Any) -> pd.DataFrame:
         """Return a data frame with a row a run, in the order of `list`, whose arguments it takes.

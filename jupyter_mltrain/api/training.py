@@ -11,6 +11,7 @@ from jupyter_mltrain.api.session import opened
 from jupyter_mltrain.domain.checkpoints import All
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.estimate import Estimate
+from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import Auto, CellOutcome, LearningRateSchedule, Plan, Precision, TrainSpec, chosen
 from jupyter_mltrain.services.background import BackgroundRun
@@ -154,6 +155,8 @@ def train(
 
 class Body:
     """A model, a `HyperModel` or a function as the engine takes a cell."""
+
+    origin: Origin | None = None  # a program is kept by whoever wrote it
 
     def __init__(self, body: Any) -> None:
         """Take it.

@@ -69,6 +69,10 @@ class BoardError(MLTrainError):
     """TensorBoard does not start or cannot be stopped."""
 
 
+class ReproductionError(MLTrainError):
+    """A run's script ends before its training does."""
+
+
 class MissingExtraError(MLTrainError):
     """An optional package is needed and not installed."""
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from jupyter_mltrain.domain.checkpoints import All, CheckpointEvery, check_kept
 from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.origin import Origin
 
 _STRATEGY = re.compile(r"auto|cpu|gpu(:\d+)?|mirrored")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -50,7 +51,8 @@ class LearningRateSchedule(StrEnum):
     EXPONENTIAL = "exponential"  # to a hundredth, by the same factor every step
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """Return the option of `%%train` for a field of `TrainSpec`."""
     return {"learning_rate": "--lr", "validation_data": "--val"}.get(name, "--" + name.replace("_", "-"))
 
 
@@ -239,12 +241,12 @@ class TrainSpec:
             before = options.get(name)
             if name not in _MAY_CHANGE and value != (tuple(before) if isinstance(before, list) else before):
                 raise OptionError(
-                    f"expected {_flag(name)} as the run began, {before or 'not given'}, received {value}: leave it out, or leave "
+                    f"expected {flag(name)} as the run began, {before or 'not given'}, received {value}: leave it out, or leave "
                     "--resume out for a new run"
                 )
         for name, value in options.items():
             if str(value).startswith("<") and name not in given:
-                raise OptionError(f"expected {_flag(name)} again to go on with the run, received none: it was given as an object")
+                raise OptionError(f"expected {flag(name)} again to go on with the run, received none: it was given as an object")
         return self.completed({name: value for name, value in options.items() if name not in given})
 
 
@@ -261,9 +263,11 @@ class Cell(Protocol):
 
     Attributes:
         source: its text, magic line included.
+        origin: what it hangs on besides, to be kept with its run; None where that is not known.
     """
 
     source: str
+    origin: Origin | None
 
     @property
     def lacks_hp(self) -> bool:

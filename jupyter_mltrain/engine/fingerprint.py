@@ -1,4 +1,4 @@
-"""What can be said of data for the record: kind, shape, dtype and a hash of the content."""
+"""What can be said of data and of weights for the record: kind, shape, dtype and a hash of the content."""
 
 from __future__ import annotations
 
@@ -17,6 +17,19 @@ def fingerprints(arguments: dict[str, Any]) -> dict[str, Any]:
         parts = {part: _array(content) for part, content in arrays(value, name)}
         found.update(parts or {name: _stream(value)})
     return found
+
+
+def weights_checksum(model: Any) -> str:
+    """Return a hash of a model's weights (XXH3, 128 bits), the same whatever their names and their file are."""
+    import numpy as np
+    import xxhash
+
+    hashed = xxhash.xxh3_128()
+    for weights in model.get_weights():
+        content = np.ascontiguousarray(weights)
+        hashed.update(f"{content.dtype}{weights.shape}".encode())
+        hashed.update(content.reshape(-1).view(np.uint8).data)
+    return f"xxh3:{hashed.hexdigest()}"
 
 
 def _array(value: Any) -> dict[str, Any]:

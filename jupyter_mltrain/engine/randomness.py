@@ -170,3 +170,21 @@ def set_states(before: Mapping[str, Any]) -> None:
         drawing.setstate(before["tensorflow"])
     np.random.set_state(before["numpy"])
     random.setstate(before["python"])
+
+
+def seeds() -> dict[str, Any]:
+    """Return the seeds that TensorFlow and Keras were given for all that they draw; None where they were given none."""
+    from keras.src.backend.common.global_state import get_global_attribute
+    from tensorflow.python.eager.context import context
+
+    return {"keras": get_global_attribute("global_random_seed"), "tensorflow": vars(context()).get("_seed")}
+
+
+def set_seeds(before: Mapping[str, Any]) -> None:
+    """Give TensorFlow and Keras the seeds that `seeds` found; `set_states` has to follow."""
+    import tensorflow as tf
+    from keras.src.backend.common.global_state import set_global_attribute
+
+    set_global_attribute("global_random_seed", before["keras"])
+    if before["tensorflow"] is not None:
+        tf.random.set_seed(before["tensorflow"])

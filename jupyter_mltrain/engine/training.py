@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from jupyter_mltrain.domain.errors import ModelError, StoreError
 from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, Notice
 from jupyter_mltrain.domain.run import Epoch, RunStatus, TrainingOutcome, TrainingResult
 from jupyter_mltrain.domain.spec import Cell, CellOutcome, TrainSpec
-from jupyter_mltrain.engine import phase, room
+from jupyter_mltrain.engine import phase, random_file, room
 from jupyter_mltrain.engine.auto import Auto
 from jupyter_mltrain.engine.capture import captured
 from jupyter_mltrain.engine.checkpoints.run import RunCheckpoints
 from jupyter_mltrain.engine.event_files import EventFiles
 from jupyter_mltrain.engine.facts import hyperparams, model_facts, model_name, num_params
-from jupyter_mltrain.engine.fingerprint import fingerprints
+from jupyter_mltrain.engine.fingerprint import fingerprints, weights_checksum
 from jupyter_mltrain.engine.gradients import recording_goes_on
 from jupyter_mltrain.engine.job import Job
 from jupyter_mltrain.engine.plans.predicting import Predictor
@@ -53,6 +54,8 @@ class Training:
         self._said: list[str] = []
         self._data: dict[str, Any] = {}
         self._phases: list[dict[str, Any]] = []
+        self._plans: list[str] = []
+        self._policy = ""
         self._auto = Auto(spec, scope, state)
         self._started: float | None = None
         self._ended = 0.0
@@ -75,6 +78,8 @@ class Training:
     def run_body(self) -> CellOutcome:
         """Run the body under the scope; train what it built if it trained nothing."""
         outcome = CellOutcome()
+        self._policy = keras.config.dtype_policy().name
+        self._keep_random_numbers()
         self._checkpoints.begin()
         with captured(self.fit, self.own_fit), self._scope, room.guarded(self._scope.devices):
             try:
@@ -85,6 +90,12 @@ class Training:
             except EndOfRun:
                 pass
         return outcome
+
+    def _keep_random_numbers(self) -> None:
+        """Keep what a run that begins without a seed draws from."""
+        if self._job.keeper and self._job.folder and self._state.seed is None and self._job.resumption is None:
+            with suppress(OSError):  # it can be trained without
+                random_file.keep(self._job.folder)
 
     def _fit_built(self, outcome: CellOutcome) -> None:
         """Train the model that the body built, or that what it defined builds from hyperparameters, on the line's data.
@@ -209,6 +220,7 @@ class Training:
 
     def _after_fit(self, model: Any, num_epochs: int, *, restores: bool = True) -> None:
         self._phases.append({"model": model_name(model), "epochs": num_epochs})
+        self._plans.append(self._state.plan.value)
         self._on_event(FactsKnown(facts={"said": self._said, "model": model_facts(model), "phases": self._phases}))
         best = self._state.best
         if restores and best.restores and best.best_weights is not None:
@@ -261,6 +273,7 @@ class Training:
             if self._last_weights is not None:
                 model.set_weights(self._last_weights)
             last = self._saver.save_last(model)
+            self._tell_what_to_repeat()
             if best.best_weights is None or best.best_number == self._state.num_epochs:
                 return self._saver.copy_last(last), last
             return self._saver.save_best(model, best.best_weights), last
@@ -271,6 +284,16 @@ class Training:
             ) from error
         finally:
             model.set_weights(after)
+
+    def _tell_what_to_repeat(self) -> None:
+        """Tell what the same training has to be done with, and what it has to come to."""
+        facts = {
+            "precision": self._policy,
+            "plans": self._plans,
+            "is_mixed": self._state.is_mixed,
+            "weights": weights_checksum(self._model),
+        }
+        self._on_event(FactsKnown(facts={"reproduction": facts}))
 
     def _result(self, kind: str, reason: str) -> TrainingResult:
         epochs, best = self._state.epochs, self._state.best

@@ -38,6 +38,7 @@ class RunState:
     order_seed: int | None = None  # drawn with the first plan that needs one
     plan: Plan = Plan.KERAS
     plan_reason: str = ""
+    is_mixed: bool = False  # some steps were done by a loop that rounds otherwise than the rest
     phase: int = 0
     num_before: int = 0  # epochs of what the run was forked from
     epochs: list[Epoch] = field(default_factory=list)
@@ -55,6 +56,10 @@ class RunState:
         """Take note of how the steps of an epoch were done."""
         self.plan, self.plan_reason = runner.plan, runner.reason
         self.on_event(PlanInUse(plan=self.plan, reason=self.plan_reason))
+
+    def on_mixed(self) -> None:
+        """Take note that the same numbers cannot be had again."""
+        self.is_mixed = True
 
     def poll(self) -> bool:
         """Let the front end be served, and wait if somebody asked for that; tell whether somebody asked for the end."""

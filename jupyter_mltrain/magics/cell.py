@@ -10,12 +10,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from jupyter_mltrain.domain.errors import OptionError, UnknownNameError, did_you_mean
+from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.spec import CellOutcome
 from jupyter_mltrain.magics.names import names_in, names_taken
 
 
 class NotebookCell:
-    """One cell of a notebook, magic line and body."""
+    """One cell of a notebook, magic line and body.
+
+    Attributes:
+        source: its text, magic line included.
+        origin: what it hangs on in its notebook, as far as somebody has looked.
+    """
 
     def __init__(self, shell: Any, magic: str, line: str, body: str) -> None:
         """Take the running shell and the text: `%%train`, the rest of the line, the lines below.
@@ -24,6 +30,7 @@ class NotebookCell:
             SyntaxError: the body is not Python; nothing has happened yet.
         """
         self.source = f"{magic} {line}".rstrip() + "\n" + body
+        self.origin: Origin | None = None
         self._namespace: dict[str, Any] = shell.user_ns
         # One empty line stands for the magic's, so that a traceback counts the lines as the user sees them.
         code = "\n" + shell.transform_cell(body)
@@ -61,6 +68,10 @@ class NotebookCell:
         copied._namespace = dict(self._namespace)  # noqa: SLF001 - it is one of our own
         return copied
 
+    def takes(self, expressions: Iterable[str]) -> set[str]:
+        """Return the names that the body and some expressions read."""
+        return self._taken | names_in(expressions)
+
     @property
     def needs(self) -> dict[str, Any]:
         """The names that the body takes from the notebook, as far as they are there, with their values."""
@@ -69,7 +80,7 @@ class NotebookCell:
     def portable(self, expressions: Iterable[str]) -> NotebookCell:
         """Return the same body, which cloudpickle sends with what it and the expressions use; see `domain.spec.Cell`."""
         portable = copy.copy(self)
-        portable._taken = self._taken | names_in(expressions)  # noqa: SLF001 - it is one of our own
+        portable._taken = self.takes(expressions)  # noqa: SLF001 - it is one of our own
         return portable
 
     def __getstate__(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from jupyter_mltrain.domain.errors import MLTrainError
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.family import Family
 from jupyter_mltrain.domain.model import ModelVersion
+from jupyter_mltrain.domain.reproduction import Reproduction
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.search import Search
 from jupyter_mltrain.services.background import BackgroundRun
@@ -36,6 +37,7 @@ def show_records(shell: Any, session: Session) -> None:
         _version_differences,
         lambda compared: f"<Comparison of {' and '.join(version.ref for version in compared.versions)}>",
     )
+    _register(shell, Reproduction, _reproduction, lambda done: f"<Reproduction of {done.run.ref}>")
     _register(shell, AliasMove, _move_line, lambda move: f"<AliasMove {move.ref} {move.number}>")
     _register(shell, Family, _family_tree, lambda family: f"<Family of {family.run.ref}>")
     _register(shell, Search, _search_details, lambda search: f"<Search {search.ref} {search.status}>")
@@ -74,6 +76,12 @@ def _run_details(run: Run) -> Any:
     from jupyter_mltrain.widgets.run_view import RunDetails
 
     return RunDetails(run)
+
+
+def _reproduction(done: Reproduction) -> Any:
+    from jupyter_mltrain.widgets.reproduction_view import ReproductionView
+
+    return ReproductionView(done)
 
 
 def _move_line(move: AliasMove) -> Any:

@@ -38,6 +38,7 @@ def unload(shell: Any) -> None:
     session = session_of(shell)
     if session is not None:
         session.close()
+        shell.magics_manager.registry[TrainMagics.__name__].history.close()
     shell.configurables[:] = [each for each in shell.configurables if not isinstance(each, MLTrain)]
     matchers = shell.Completer.custom_matchers
     matchers[:] = [each for each in matchers if getattr(each, "matcher_identifier", None) != IDENTIFIER]

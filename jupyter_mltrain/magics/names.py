@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import dis
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import CodeType
 
 _READING = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
@@ -18,6 +18,12 @@ def names_taken(statements: Iterable[ast.stmt]) -> set[str]:
     """
     taken, _ = _followed(statements, frozenset())
     return taken
+
+
+def names_bound(statements: Sequence[ast.stmt]) -> tuple[set[str], set[str]]:
+    """Return the names that statements at the top level bind for sure, and those that they bind on some way."""
+    _, sure = _followed(statements, frozenset())
+    return set(sure), _bound(compile(ast.Module([*statements], type_ignores=[]), "<statements>", "exec"))
 
 
 def names_in(expressions: Iterable[str]) -> set[str]:

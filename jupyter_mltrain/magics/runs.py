@@ -57,10 +57,14 @@ class RunsMagics(SessionMagics):
     @subcommand("board", "TensorBoard on the runs in the cell, one for all notebooks of this home; it ends with the kernel")
     @argument("runs", nargs="*", metavar="RUN", help="runs, trials or searches; every run if none is named")
     @argument("--stop", action="store_true", help="stop it in place of showing it")
+    @subcommand("reproduce", "write a script and a notebook that do a run again: its cell, what that hangs on, what it used")
+    @argument("run", nargs="?", metavar="RUN", help="digits#2, digits for its newest; the newest of all if none is named")
+    @argument("--to", metavar="FOLDER", help="new folder for them; else digits-2-reproduce beside the notebook")
+    @argument("--run", dest="runs", action="store_true", help="run its cells in a new process, and compare metrics and weights")
     @subcommand("rm", "remove runs, or searches with their trials, and their files; what they registered stays")
     @argument("runs", nargs="+", metavar="RUN", help="one or more that have ended")
     def runs(self, line: str) -> None:
-        """List the recorded runs, look into them, compare and remove them, and open TensorBoard on them.
+        """List the recorded runs, look into them, compare, reproduce and remove them, and open TensorBoard on them.
 
         Examples::
 
@@ -74,6 +78,7 @@ class RunsMagics(SessionMagics):
             %runs attach digits
             %runs stop digits#2
             %runs board digits#1 digits#2
+            %runs reproduce digits#2 --run
             %runs rm digits#1
         """
         self._do(self.runs, line)
@@ -162,6 +167,13 @@ class RunsMagics(SessionMagics):
         if refs:
             raise OptionError(f"expected --stop without runs, received {', '.join(refs)}: one TensorBoard serves them all")
         show(Line("stopped." if stop_board(self.session) else "none was running.", lead="TensorBoard"))
+
+    def do_reproduce(self, options: argparse.Namespace) -> None:
+        """Write the script and the notebook of a run, run the one if that is asked for, and show what came of it."""
+        from jupyter_mltrain.services.reproducing import reproduce
+        from jupyter_mltrain.widgets.reproduction_view import ReproductionView
+
+        show(ReproductionView(reproduce(self.session, options.run, to=options.to, runs=options.runs)))
 
     def do_rm(self, options: argparse.Namespace) -> None:
         """Remove runs and say which."""

@@ -10,14 +10,19 @@ from IPython.core.magic_arguments import argument, argument_group, kwds, magic_a
 
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.events import Event, FactsKnown, Notice
+from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import TrainSpec
 from jupyter_mltrain.magics.cell import NotebookCell
 from jupyter_mltrain.magics.commands import SessionMagics
 from jupyter_mltrain.magics.display import show
+from jupyter_mltrain.magics.history import History
 from jupyter_mltrain.magics.manual import Manual
 from jupyter_mltrain.magics.options import int_or_all
+from jupyter_mltrain.magics.origin import origin_of, understood
+from jupyter_mltrain.magics.settings import MLTrain
 from jupyter_mltrain.magics.training_options import train_spec, training_options
+from jupyter_mltrain.services.session import Session
 
 if TYPE_CHECKING:
     from jupyter_mltrain.services.background import BackgroundRun
@@ -25,7 +30,16 @@ if TYPE_CHECKING:
 
 @magics_class
 class TrainMagics(SessionMagics):
-    """Holds `%%train`."""
+    """Holds `%%train`.
+
+    Attributes:
+        history: the cells that ran before, for the record.
+    """
+
+    def __init__(self, shell: Any, session: Session, settings: MLTrain) -> None:
+        """Take the shell, the session and the settings that the extension made, and listen to the cells that run."""
+        super().__init__(shell, session, settings)
+        self.history = History(shell, understood)
 
     @no_var_expand
     @cell_magic
@@ -106,6 +120,7 @@ class TrainMagics(SessionMagics):
         with self._parsed(self.train, line) as options:
             spec = train_spec(vars(options), self._settings, with_defaults=options.resume is None)
             body = NotebookCell(self.shell, "%%train", line, cell)
+            body.origin = self._origin(spec, body)
             if spec.dry_run and not options.resume:
                 self.shell.user_ns[options.variable or "estimate"] = self._estimate(spec, body)
             elif options.detach or options.background:
@@ -158,3 +173,13 @@ class TrainMagics(SessionMagics):
             show(CurvesPicture((run,)))
         show(*(RatePicture(test) for test in range_tests))
         return run
+
+    def _origin(self, spec: TrainSpec, cell: NotebookCell) -> Origin | None:
+        """Return what the cell hangs on; a notebook that cannot be understood is said, and trains."""
+        from jupyter_mltrain.widgets.view import Line
+
+        try:
+            return origin_of(self.shell, self.history.cells(), cell.takes(spec.expressions()))
+        except Exception as error:  # noqa: BLE001 - of any code that people write
+            show(Line(f"The cells before this one could not be told apart for %runs reproduce: {error!r}"))
+            return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mltrain.domain.errors import MLTrainError
+from jupyter_mltrain.domain.errors import MLTrainError, StoreError
 from jupyter_mltrain.domain.events import EngineStarting, Notice, OnEvent, RunEnded, TrainControl
 from jupyter_mltrain.domain.run import Failure, Run, RunStatus, TrainingOutcome
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
@@ -142,7 +143,7 @@ def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
     parent = parent_of(session, spec.fork) if spec.fork else None
     name = spec.name or spec.register or (parent.ref.partition("#")[0] if parent else _DEFAULT_NAME)
     if spec.track:
-        return session.store.runs.create_run(
+        run = session.store.runs.create_run(
             name=name,
             source=cell.source,
             options=spec.given(),
@@ -153,6 +154,8 @@ def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
             process=this_process(),
             parent=parent,
         )
+        _keep_origin(run, cell)
+        return run
     return untracked_run(
         session.home,
         name=name,
@@ -164,6 +167,14 @@ def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
         note=spec.note,
         facts={},
     )
+
+
+def _keep_origin(run: Run, cell: Cell) -> None:
+    from jupyter_mltrain.store.origin_file import write_origin
+
+    if cell.origin:
+        with suppress(StoreError):  # it can be trained without, and `%runs reproduce` says that it is missing
+            write_origin(run.folder, cell.origin)
 
 
 def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, on_event: OnEvent) -> ModelVersion | None:

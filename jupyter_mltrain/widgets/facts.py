@@ -13,6 +13,9 @@ VALIDATION = "val_"
 TRIED = ("lr_range", "batch_sizes")
 """Facts on how a hyperparameter was found: measured, so that they differ from run to run."""
 
+NOT_COMPARED = (*TRIED, "reproduction")
+"""Facts that are of use for one run alone."""
+
 
 def hyperparams(run: Run) -> dict[str, Any]:
     """Return what the training was done with, as far as it is known."""

@@ -26,8 +26,8 @@ _GROUPED = (
     "model",
     "environment",
     "best_epoch",
-    *facts.TRIED,
-)  # facts that have a group of their own
+    *facts.NOT_COMPARED,
+)  # not in the environment's group
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -100,7 +100,7 @@ def recorded_differences(runs: Sequence[Run]) -> View:
 
 def _recorded(run: Run) -> Iterator[tuple[str, str]]:
     model = {name: value for name, value in run.facts.get("model", {}).items() if name != "summary"}
-    known = {name: value for name, value in run.facts.items() if name not in facts.TRIED}
+    known = {name: value for name, value in run.facts.items() if name not in facts.NOT_COMPARED}
     groups = {"options": run.options, **known, "model": model, "hyperparams": facts.hyperparams(run), "tags": run.tags}
     if run.trial:
         groups |= {"trial": run.trial.values}

@@ -23,8 +23,9 @@ def types(notebook, text: str) -> set[str]:
     ("text", "expected"),
     [
         ("%runs ", [f"%runs {each}" for each in
-                    ("list", "show", "compare", "tree", "attach", "stop", "pause", "continue", "board", "rm")]),
+                    ("list", "show", "compare", "tree", "attach", "stop", "pause", "continue", "board", "reproduce", "rm")]),
         ("%runs c", ["%runs compare", "%runs continue"]),
+        ("%runs reproduce --r", ["%runs reproduce --run"]),
         ("%runs board --s", ["%runs board --stop"]),
         ("%models l", ["%models list", "%models load"]),
         ("%models pro", ["%models promote"]),

@@ -9,7 +9,7 @@ from jupyter_mltrain.magics.options import flags, positionals, subcommands
 
 def test_the_manual_of_a_magic_tells_of_every_command(notebook):
     manual = notebook.run("%runs?").stdout
-    assert "%runs {list,show,compare,tree,attach,stop,pause,continue,board,rm} ..." in manual
+    assert "%runs {list,show,compare,tree,attach,stop,pause,continue,board,reproduce,rm}" in manual
     assert "    %runs list --status failed --since 2d\n" in manual
     assert "\n%runs compare RUN …\n" in manual
     assert "  --status {running,completed,stopped,interrupted,failed,pruned,died}\n" in manual

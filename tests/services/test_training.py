@@ -29,7 +29,7 @@ class Cell:
         self.model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
         self.model.compile(keras.optimizers.SGD(0.01), "mse")
 
-    lacks_hp = False
+    lacks_hp, origin = False, None
 
     def run(self, hp=None):
         return CellOutcome(value=self.body(self.model), assigned={"model": self.model})

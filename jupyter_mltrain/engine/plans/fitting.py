@@ -45,6 +45,10 @@ class Watcher(Protocol):
         """Be told before the callbacks of each epoch's end how its steps are done."""
         ...
 
+    def on_mixed(self) -> None:
+        """Be told after such an epoch that `auto` has had some steps done by a loop that rounds otherwise than the rest."""
+        ...
+
     def poll(self) -> bool:
         """Tell whether the training is to end; called at least every tenth of a second or so."""
         ...
@@ -97,6 +101,8 @@ def fit(
             epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs_left).items()}
         if training.runner:
             watcher.on_plan(training.runner)
+        if any(runner.is_mixed for runner in (training.runner, evaluation.runner) if runner):
+            watcher.on_mixed()
         with tracing:
             callbacks.on_epoch_end(epoch, epoch_logs)
         if model.stop_training:
@@ -182,6 +188,11 @@ class _Evaluation:
         self._model, self._data, self._arguments, self._callbacks = model, data, arguments, callbacks
         self.feed = feed = None if data is None else validation_feed_of(model, data, arguments, held=selection.is_held)
         self._passes = Passes(model, "test", feed, selection, callbacks=callbacks, is_ending=is_ending) if feed else None
+
+    @property
+    def runner(self) -> Runner | None:
+        """What does its steps; None before the first, and where Keras does them."""
+        return self._passes.runner if self._passes else None
 
     def run(self, epochs_left: int) -> dict[str, Any]:
         """Return the metrics over the validation data."""

@@ -37,6 +37,7 @@ class Runner:
         switched_at: epoch, from 1 in the run, since which they are compiled; None if they are not.
         failure: why XLA could not compile them, or None.
         would_switch: whether it would have been worth it, had it been allowed.
+        is_mixed: whether `auto` has had some steps done by the compiled loop and others not.
     """
 
     def __init__(self, program: Program, selection: Selection, is_ending: Callable[[], bool]) -> None:
@@ -56,7 +57,7 @@ class Runner:
         self.plan = Plan.BLOCK if limits else Plan.EPOCH
         self.switched_at: int | None = None
         self.failure: str | None = None
-        self.would_switch = False
+        self.would_switch = self.is_mixed = False
         self.loop_seconds = self.xla_seconds = 0.0  # of a step
         self._lanes: dict[Any, _Lane] = {}
 
@@ -164,6 +165,7 @@ class _Lane:
                 self.loop.measured(started, num_steps)
             self._is_warm = True
             return logs, num_steps
+        self._runner.is_mixed = self._runner.asked is Plan.AUTO
         num_steps = self._most(self.xla, left) if self.stage is _Stage.XLA else self._on_trial(left)
         started = perf_counter()
         logs = self._program.run(self._compilation, piece.data, first, num_steps)

@@ -85,7 +85,7 @@ class _Cell:
     """A body that trains, as the engine takes it."""
 
     source = "model.fit(...)"
-    lacks_hp = False
+    lacks_hp, origin = False, None
 
     def __init__(self, fit: Callable[[], Any]) -> None:
         self._fit = fit

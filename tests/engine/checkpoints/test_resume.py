@@ -81,7 +81,7 @@ class Life:
 
 class Cell:
     source = "%%train\nbody"
-    lacks_hp = False
+    lacks_hp, origin = False, None
 
     def __init__(self, body):
         self.body = body

@@ -35,6 +35,9 @@ class Watcher:
     def on_plan(self, runner):
         self.runner = runner
 
+    def on_mixed(self):
+        assert self.runner.asked is Plan.AUTO
+
     def poll(self):
         return False
 
@@ -155,6 +158,7 @@ class TestAuto:
             r"Compiled epoch \(XLA\) since epoch \d+: [\d.e-]+ ms a step, [\d.]+ times the loop's speed\.", seen.reason
         )
         assert seen.xla_seconds < seen.loop_seconds
+        assert seen.is_mixed
         assert history["loss"][-1] < history["loss"][0] / 5
 
     def test_keeps_the_plan_where_the_numbers_must_come_again(self):
@@ -164,7 +168,7 @@ class TestAuto:
             return trained(model, Plan.AUTO, **options)[1], weights(model)
 
         (seen, first), (_, second) = result(), result()
-        assert seen.plan is Plan.EPOCH
+        assert (seen.plan, seen.is_mixed) == (Plan.EPOCH, False)
         assert seen.reason.endswith(" a step. With a seed the plan stays; --plan epoch-xla compiles it.")
         assert_equal(first, second)
 
@@ -176,7 +180,7 @@ class TestAuto:
     def test_goes_back_when_the_compiled_loop_is_slower(self, monkeypatch):
         monkeypatch.setattr(runner, "_GAIN_THAT_COUNTS", 0.0)
         _, seen = trained(classifier(), Plan.AUTO, x=np.tile(X, (60, 1)), y=np.tile(Y, 60), epochs=60)
-        assert seen.plan is Plan.EPOCH
+        assert (seen.plan, seen.is_mixed) == (Plan.EPOCH, True)
         assert "; compiled by XLA " in seen.reason
 
     def test_stays_with_the_loop_where_xla_cannot_compile(self):

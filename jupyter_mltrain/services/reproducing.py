@@ -1,0 +1,140 @@
+"""Reproduce: write what does a run again, do it in a new process, and compare."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from jupyter_mltrain.domain.errors import OptionError, ReproductionError
+from jupyter_mltrain.domain.files import PARTIAL_PREFIX
+from jupyter_mltrain.domain.origin import Origin
+from jupyter_mltrain.domain.reproduction import Agreement, Reproduction, compare
+from jupyter_mltrain.domain.run import Run, RunFilter
+from jupyter_mltrain.services.reproduction_line import check_can_be_repeated, line_of
+from jupyter_mltrain.services.reproduction_text import Place, notebook_of, requirements_of, script_of
+from jupyter_mltrain.services.runs import get_run
+from jupyter_mltrain.services.session import Session
+
+_RANDOM = "random.npz"  # as the engine names it
+
+
+def reproduce(session: Session, ref: str | None = None, *, to: str | None = None, runs: bool = False) -> Reproduction:
+    """Write a script and a notebook that do a run again, whole or not at all.
+
+    Args:
+        session: where the run is recorded.
+        ref: names it; the newest of all where it is None.
+        to: the folder to write; beside the notebook, `digits-2-reproduce`, if nothing says otherwise.
+        runs: whether to do it again at once, in a process and a home of its own, and to compare.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        OptionError: it cannot be done again by a script; or there is something else in the folder.
+        ReproductionError: the script ends before its training does.
+    """
+    run = get_run(session, ref)
+    origin = _origin_of(run)
+    written = _written(run, origin, Path(to).expanduser() if to else None)
+    return replace(written, agreement=_agreement(written)) if runs else written
+
+
+def restore_random_numbers(file: Path) -> None:
+    """Let all random generators go on from where they were when a run began.
+
+    Raises:
+        OptionError: the file is not one that `reproduce` wrote.
+    """
+    from jupyter_mltrain.engine.random_file import restore
+
+    restore(file)
+
+
+def _origin_of(run: Run) -> Origin:
+    from jupyter_mltrain.store.origin_file import read_origin
+
+    check_can_be_repeated(run)
+    origin = read_origin(run.folder)
+    if origin is None:
+        raise OptionError(
+            f"expected a run that was recorded with the cells before it, received {run.ref}, which has none: "
+            "train its cell once more, and reproduce that run"
+        )
+    return origin
+
+
+def _written(run: Run, origin: Origin, to: Path | None) -> Reproduction:
+    name = f"{run.name}-{run.number}"
+    base = Path(origin.folder) if Path(origin.folder).is_dir() else Path.cwd()
+    folder = (to or base / f"{name}-reproduce").absolute()
+    random = run.folder / _RANDOM
+    place = Place(name=name, up=os.path.relpath(base, folder), random=_RANDOM if random.exists() else None)
+    contents = {
+        f"{name}.py": script_of(run, origin, place).encode(),
+        f"{name}.ipynb": notebook_of(run, origin, place).encode(),
+        "requirements.txt": requirements_of(run).encode(),
+    }
+    try:
+        _write(folder, contents | ({_RANDOM: random.read_bytes()} if random.exists() else {}))
+    except OSError as error:
+        raise OptionError(
+            f"expected --to with a folder that can be written, received {folder}: {error}; choose another"
+        ) from error
+    return Reproduction(
+        run=run, origin=origin, line=line_of(run), script=folder / f"{name}.py", notebook=folder / f"{name}.ipynb"
+    )
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write a folder, the script first; leave one that holds the same script."""
+    if folder.exists():
+        script, content = next(iter(contents.items()))
+        if (folder / script).is_file() and (folder / script).read_bytes() == content:
+            return
+        raise OptionError(f"expected --to with a new folder, received {folder}, which is there: remove it, or choose another")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f"{PARTIAL_PREFIX}{secrets.token_hex(4)}-{folder.name}")
+    try:
+        partial.mkdir()
+        for name, content in contents.items():
+            (partial / name).write_bytes(content)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _agreement(written: Reproduction) -> Agreement:
+    """Do a run again in a new process, recorded in a home that is gone afterwards, and compare."""
+    from jupyter_mltrain.engine.fresh_process import run_script
+
+    with tempfile.TemporaryDirectory(prefix="mltrain-", ignore_cleanup_errors=True) as home:
+        trouble = run_script(written.script, Path(home))
+        again = _newest(home)
+    if again is None or (trouble and again.status is not written.run.status):
+        unknown = ", ".join(written.origin.unknown)
+        next_step = f"give {unknown} their values there" if unknown else "mend there what they say"
+        raise ReproductionError(
+            f"expected {written.script} to train to its end, received these last lines:\n{trouble}\n{next_step}, and run it"
+        )
+    return compare(written.run, again, _changed_modules(written.origin))
+
+
+def _newest(home: str) -> Run | None:
+    session = Session(home)
+    try:
+        newest = session.store.runs.list(RunFilter(limit=1))
+        return session.store.runs.get(newest[0].id) if newest else None
+    finally:
+        session.close()
+
+
+def _changed_modules(origin: Origin) -> tuple[str, ...]:
+    def now(file: Path) -> str:
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+
+    return tuple(name for name, before in origin.modules.items() if now(Path(origin.folder) / name) != before)
