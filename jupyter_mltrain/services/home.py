@@ -23,7 +23,7 @@ def find_home(configured: str = "") -> Path:
 
 def find_store(configured: str = "") -> str:
     """Return the URL of the shared database: `configured`, else `MLTRAIN_STORE`, else the project's `store`; empty for none."""
-    return str(configured or os.environ.get("MLTRAIN_STORE") or project_settings().get("store", ""))
+    return str(configured or os.environ.get("MLTRAIN_STORE", project_settings().get("store", "")))
 
 
 def project_settings() -> Mapping[str, Any]:

@@ -95,6 +95,8 @@ def test_the_store_is_set_by_the_environment_or_the_project(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert find_store() == ""
     (tmp_path / "pyproject.toml").write_text('[tool.jupyter_mltrain]\nstore = "postgresql://project/team"\n')
+    assert find_store() == ""  # the environment says so
+    monkeypatch.delenv("MLTRAIN_STORE")
     assert find_store() == "postgresql://project/team"
     monkeypatch.setenv("MLTRAIN_STORE", "postgresql://environment/team")
     assert find_store() == "postgresql://environment/team"
