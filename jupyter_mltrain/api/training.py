@@ -16,7 +16,8 @@ from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import Auto, CellOutcome, LearningRateSchedule, Plan, Precision, TrainSpec, chosen
 from jupyter_mltrain.services.background import BackgroundRun
 
-_NOT_OF_THE_SPEC = ("body", "resume", "background", "detach", "notify")
+NOT_OF_THE_SPEC = ("body", "resume", "background", "detach", "notify")
+"""Arguments of `train` that say what and where, not how."""
 
 
 def train(
@@ -135,7 +136,7 @@ def train(
         MLTrainError: what was asked cannot be done; the run is recorded as failed.
         Exception: whatever the function raises, unchanged; the run is recorded as failed.
     """
-    options = {option: value for option, value in locals().items() if option not in _NOT_OF_THE_SPEC}
+    options = {option: value for option, value in locals().items() if option not in NOT_OF_THE_SPEC}
     from jupyter_mltrain.services.estimating import estimate
     from jupyter_mltrain.services.training import train as train_cell
     from jupyter_mltrain.widgets.train_view import TrainView

@@ -6,12 +6,12 @@ import inspect
 from typing import Any
 
 from jupyter_mltrain.api.session import opened
-from jupyter_mltrain.api.training import Body, train, train_spec
+from jupyter_mltrain.api.training import NOT_OF_THE_SPEC, Body, train, train_spec
 from jupyter_mltrain.domain.errors import OptionError, did_you_mean
 from jupyter_mltrain.domain.search import Objective, OracleKind, Prune, Search, SearchSpec
 from jupyter_mltrain.domain.spec import AUTO, Auto, chosen
 
-_NOT_TUNED = ("body", "dry_run", "checkpoint_every", "resume")
+_NOT_TUNED = (*NOT_OF_THE_SPEC, "dry_run", "checkpoint_every", "keep_checkpoints", "fork")
 
 
 def tune(

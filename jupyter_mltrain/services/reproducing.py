@@ -126,6 +126,7 @@ def _agreement(written: Reproduction) -> Agreement:
 
 def _newest(home: str) -> Run | None:
     session = Session(home)
+    session.url = ""  # whatever store is set: the new process has recorded in that home alone
     try:
         newest = session.store.runs.list(RunFilter(limit=1))
         return session.store.runs.get(newest[0].id) if newest else None

@@ -82,3 +82,15 @@ function addField(form, name, text, attributes = {}) {
   const label = add(form.fields, "label", {}, text);
   return addControl(label, "input", { type: "text", name, autocomplete: "off", ...attributes });
 }
+
+// What a view shows below its records: a title, and a view of view.py, whose texts are escaped in one place, theme.py.
+function addDetail(parent, detail, close) {
+  parent.replaceChildren();
+  if (!detail) return;
+  const head = add(parent, "div", { class: "mlt-row mlt-head" });
+  add(head, "h4", {}, detail.title);
+  addButton(head, "Close", close);
+  const beside = add(parent, "div"); // for what is drawn of it
+  add(parent, "div").innerHTML = detail.html;
+  return beside;
+}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from jupyter_mltrain.domain.alias import AliasMove
 from jupyter_mltrain.domain.errors import MLTrainError, ModelFileError
+from jupyter_mltrain.domain.export import ExportFormat
 from jupyter_mltrain.domain.model import ModelVersion
 from jupyter_mltrain.services import aliases, registry, versions
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.widgets import theme
 from jupyter_mltrain.widgets.aliases_view import how, move_line
 from jupyter_mltrain.widgets.said import NOTHING, said, trouble
+from jupyter_mltrain.widgets.versions_view import VersionDifferences
 
 
 class RegistryState:
@@ -27,6 +31,7 @@ class RegistryState:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._said: Mapping[str, Any] = NOTHING
+        self._detail: Mapping[str, Any] | None = None
         self._num_commands = 0
 
     def snapshot(self) -> dict[str, Any]:
@@ -36,11 +41,11 @@ class RegistryState:
             found.sort(key=lambda each: each[0].created_at, reverse=True)
             models = [self._model(each) for each in found]
         except MLTrainError as error:
-            return {"models": [], "said": trouble(error), "num_commands": self._num_commands}
-        return {"models": models, "said": self._said, "num_commands": self._num_commands}
+            return {"models": [], "said": trouble(error), "detail": None, "num_commands": self._num_commands}
+        return {"models": models, "said": self._said, "detail": self._detail, "num_commands": self._num_commands}
 
     def do(self, command: Mapping[str, Any]) -> None:
-        """Do what a button asks for: `promote`, `rollback`, `archive`, `verify`, `load`; anything else only looks again."""
+        """Do what a button asks for: `promote`, `verify`, `compare`, `export` and so on; anything else only looks again."""
         self._num_commands += 1
         try:
             self._said = said(*self._done(command))
@@ -73,6 +78,19 @@ class RegistryState:
                 call = f"models.verify({name!r}, {number})"
             case {"cmd": "load", "model": name, "version": number}:
                 text, call = f"{name}@{number}: this line loads it.", f"load_model('{name}@{number}')"
+            case {"cmd": "compare", "model": name, "version": number, "with": other}:
+                differences = VersionDifferences(versions.compare(session, name, int(other), number))
+                title = f"{name}@{other} and {name}@{number}"
+                self._detail = {"title": title, "html": differences._repr_mimebundle_()["text/html"]}
+                text, call = f"{title} are compared below.", f"models.diff({name!r}, {other}, {number})"
+            case {"cmd": "export", "model": name, "version": number, "format": kind, "to": to}:
+                version = registry.get_model(session, f"{name}@{number}")
+                objects = registry.defined_in(vars(sys.modules["__main__"]))
+                path = versions.export(session, version, ExportFormat(kind), Path(to), objects)
+                text = f"{version.ref}: exported as {kind} to {path}."
+                call = f"models.export({name!r}, {number}, format={kind!r}, to={to!r})"
+            case {"cmd": "close"}:
+                self._detail = None
         return text, call
 
     def _model(self, found: Sequence[ModelVersion]) -> dict[str, Any]:

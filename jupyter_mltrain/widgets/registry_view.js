@@ -1,5 +1,6 @@
 // The registry: its models, their versions, and the timeline of every alias; its state is that of registry_state.py.
 
+const EXPORT_SUFFIXES = { keras: ".keras", savedmodel: "", onnx: ".onnx", litert: ".tflite" }; // as in export.py
 const SEARCH_FROM = 11;
 const SPAN_COLOURS = 6;
 
@@ -85,6 +86,7 @@ class RegistryView {
     this.versions = add(this.root, "div");
     this.tools = add(this.root, "div", { class: "mlt-tools", role: "group" });
     this.form = add(this.root, "div");
+    this.detail = add(this.root, "div");
     this.aliases = add(this.root, "div");
   }
 
@@ -101,6 +103,7 @@ class RegistryView {
     this.said.say(state.said);
     this.showModels();
     this.showModel();
+    addDetail(this.detail, state.detail, () => this.ask({ cmd: "close" }));
   }
 
   showModels() {
@@ -172,6 +175,8 @@ class RegistryView {
     else addButton(this.tools, "Archive…", () => this.askForReason("Archive", `${about.model}@${version}`, { cmd: "archive", ...about }));
     addButton(this.tools, "Verify", () => this.ask({ cmd: "verify", ...about }));
     addButton(this.tools, "Load", () => this.ask({ cmd: "load", ...about }));
+    addButton(this.tools, "Compare…", () => this.askWhatWith(about)).disabled = this.model.versions.length < 2;
+    addButton(this.tools, "Export…", () => this.askWhereTo(about));
   }
 
   showAliases() {
@@ -202,6 +207,28 @@ class RegistryView {
     for (const { alias } of aliases) add(known, "option", { value: alias });
     addField(form, "reason", "Reason");
     field.focus();
+  }
+
+  askWhatWith({ model, version }) {
+    const others = this.model.versions.filter((each) => each.version !== version).map((each) => each.version);
+    const before = others.find((other) => other < version) ?? others[0];
+    const form = addForm(this.form, `Compare ${model}@${version} with another version`, "Compare", () => {
+      this.ask({ cmd: "compare", model, version, with: other.value });
+    });
+    const other = addSelect(form.fields, "Version", others.map((each) => [each, `${model}@${each}`]), () => {});
+    other.value = before;
+    other.focus();
+  }
+
+  askWhereTo({ model, version }) {
+    const form = addForm(this.form, `Export ${model}@${version}`, "Export", ({ to }) => {
+      this.ask({ cmd: "export", model, version, format: format.value, to });
+    });
+    const name = () => `exported/${model}-${version}${EXPORT_SUFFIXES[format.value]}`;
+    const format = addSelect(form.fields, "Format", Object.keys(EXPORT_SUFFIXES).map((each) => [each, each]), () => (to.value = name()));
+    const to = addField(form, "to", "File or folder", { required: "" });
+    to.value = name();
+    format.focus();
   }
 
   askForReason(action, what, command) {

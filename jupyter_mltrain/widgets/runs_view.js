@@ -246,16 +246,11 @@ class RunsView {
 
   showDetail() {
     const { detail } = this.state;
-    this.detail.replaceChildren();
     this.redraw = [];
-    if (!detail) return;
-    const head = add(this.detail, "div", { class: "mlt-row mlt-head" });
-    add(head, "h4", {}, detail.title);
-    addButton(head, "Close", () => this.act({ cmd: "close" }));
+    const pictures = addDetail(this.detail, detail, () => this.act({ cmd: "close" }));
+    if (!pictures) return;
     const refs = detail.curves.map(({ ref }) => ref);
-    this.redraw = [addOverlay(this.detail, detail), addCoordinates(this.detail, detail.coordinates, refs)];
-    // a view of view.py, whose texts are escaped in one place, theme.py, as they are for any output
-    add(this.detail, "div").innerHTML = detail.html;
+    this.redraw = [addOverlay(pictures, detail), addCoordinates(pictures, detail.coordinates, refs)];
     this.resize();
   }
 

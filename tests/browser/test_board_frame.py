@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +18,9 @@ from jupyter_mltrain.engine.board_server import find_server
 from jupyter_mltrain.services.board import stop_board
 from jupyter_mltrain.services.session import Session
 
-PREPARE = """%load_ext jupyter_mltrain
-%config MLTrain.home = "{home}"
-%config MLTrain.live = False
-import jupyter_mltrain, keras, numpy as np
+LOAD = '%load_ext jupyter_mltrain\n%config MLTrain.home = "{home}"'
+PREPARE = """
+import keras, jupyter_mltrain, numpy as np
 x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
 for name in ("digits", "digits", "other"):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -27,8 +30,17 @@ for name in ("digits", "digits", "other"):
 DIRECT, PROXIED = "http://127.0.0.1:*/*/here", "**/proxy/*/**"
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with `digits#1`, `digits#2` and `other#1`."""
+    home = tmp_path_factory.mktemp("trained") / "home"
+    subprocess.run([sys.executable, "-c", PREPARE], env={**os.environ, "MLTRAIN_HOME": str(home)}, check=True)
+    return home
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(tmp_path: Path, trained: Path) -> Iterator[Path]:
+    shutil.copytree(trained, tmp_path / "home")
     yield tmp_path / "home"
     session = Session(str(tmp_path / "home"))
     stop_board(session)
@@ -37,8 +49,8 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def prepared(open_notebook: Any, home: Path) -> Any:
-    notebook = open_notebook(PREPARE.format(home=home), "%runs board digits#1 other")
-    notebook.run(0, timeout=120)
+    notebook = open_notebook(LOAD.format(home=home), "%runs board digits#1 other")
+    notebook.run(0)
     return notebook
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from jupyter_mltrain import load_model, models, runs
 from jupyter_mltrain.domain.errors import MissingExtraError, ModelFileError, OptionError, UnknownNameError
+from jupyter_mltrain.magics.extension import session_of
+from jupyter_mltrain.widgets.registry_state import RegistryState
 
 LOG_LINE = re.compile(r"^(?:[IWE]\d{4} |WARNING|\d{4}-\d\d-\d\d [\d:.]+: [IWE] ).*", re.MULTILINE)
 
@@ -184,3 +186,26 @@ def test_a_format_that_there_is_not_from_python(two):
     with pytest.raises(OptionError, match="expected format keras, savedmodel, onnx, litert, received 'h5'"):
         models.export("net", 1, to="x.h5", format="h5")
     assert runs["first"].result.model_id == "net@1"
+
+
+def test_the_buttons_of_the_registry_compare_and_export(two, tmp_path):
+    registry = RegistryState(session_of(two.shell))
+    registry.do({"cmd": "compare", "model": "net", "version": 2, "with": "1"})
+    shown = registry.snapshot()
+    assert shown["said"]["code"] == "import jupyter_mltrain\njupyter_mltrain.models.diff('net', 1, 2)"
+    assert shown["detail"]["title"] == "net@1 and net@2"
+    assert re.search(r"Dropout.*added", shown["detail"]["html"], re.DOTALL)
+    to = str(tmp_path / "net.keras")
+    registry.do({"cmd": "export", "model": "net", "version": 2, "format": "keras", "to": to})
+    shown = registry.snapshot()
+    assert shown["said"]["text"] == f"net@2: exported as keras to {to}."
+    assert (tmp_path / "net.keras").read_bytes() == models["net@2"].path.read_bytes()
+    code = shown["said"]["code"]
+    (tmp_path / "net.keras").unlink()
+    two.run(code)
+    assert (tmp_path / "net.keras").exists()
+    registry.do({"cmd": "export", "model": "net", "version": 2, "format": "onnx", "to": to})
+    assert "expected --to with a file that ends in .onnx" in registry.snapshot()["said"]["text"]
+    assert registry.snapshot()["detail"] is not None
+    registry.do({"cmd": "close"})
+    assert registry.snapshot()["detail"] is None
