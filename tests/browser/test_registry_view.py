@@ -137,6 +137,7 @@ def test_archive_verify_and_load(registry: Any, expect: Any, kernel: str) -> Non
     seen.fill()
     expect(seen.said.locator("pre")).to_contain_text("jupyter_mltrain.models.diff('digits', 1, 2)")
     expect(seen.view.get_by_role("heading", name="digits@1 and digits@2")).to_be_visible()
+    expect(seen.view.get_by_role("row", name="Dense changed units 1 units 2")).to_be_visible()
     seen.view.get_by_role("button", name="Close").click()
     expect(seen.view.get_by_role("heading", name="digits@1 and digits@2")).to_have_count(0)
     seen.button("Export", "digits@2").click()

@@ -68,20 +68,18 @@ def searching(open_notebook: Any, tmp_path: Any) -> Any:
     assert opened[0].notebook.external == []
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_seen_stopped_kept_and_opened_again(searching: Any, expect: Any, tmp_path: Any, theme: str) -> None:
+def test_seen_stopped_kept_and_opened_again(searching: Any, expect: Any, tmp_path: Any) -> None:
     search = searching(num_trials=500, num_epochs=60)
     notebook, view = search.notebook, search.view
-    notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
     search.start(until_row=8)
     expect(view.locator(".mlt-place")).to_contain_text("of 500")
     expect(view.locator(".mlt-trials tbody tr.mlt-is-best")).to_have_count(1)
     expect(view.get_by_role("img", name="score by trial").locator(".mlt-is-best")).to_have_count(1)
-    notebook.output(1).screenshot(path=tmp_path / f"search-{theme.lower()}.png")
+    screenshots(notebook, tmp_path, "search")
     search.stop()
     expect(view).to_have_count(0)
     check_result(search, expect)
-    notebook.output(1).screenshot(path=tmp_path / f"found-{theme.lower()}.png")
+    screenshots(notebook, tmp_path, "found")
     notebook.run(2)
     status, _, statuses = notebook.output(2).inner_text().partition(" ")
     *before, last = ast.literal_eval(statuses)
@@ -89,6 +87,12 @@ def test_seen_stopped_kept_and_opened_again(searching: Any, expect: Any, tmp_pat
     assert "widget-view" not in notebook.save()
     notebook.open()
     check_result(search, expect)
+
+
+def screenshots(notebook: Any, folder: Any, name: str) -> None:
+    for theme in ("Dark", "Light"):
+        notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+        notebook.output(1).screenshot(path=folder / f"{name}-{theme.lower()}.png")
 
 
 def check_result(search: Searching, expect: Any) -> None:

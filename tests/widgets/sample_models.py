@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,13 +50,15 @@ def make_move(**changes: Any) -> AliasMove:
 
 
 def make_registry(home: Path, num_versions: int = 3, name: str = "digits") -> Session:
-    """Return a session in whose registry a model has versions with these files: `b"weights 1"`, …"""
+    """Return a session in whose registry a model has versions of a layer of as many units as their numbers."""
     session = Session(str(home))
     made = {"name": name, "source": "", "options": {}, "tags": {}, "note": "", "facts": {}, "user": "ada"}
     run = session.store.runs.create_run(process=Process(host="lovelace", pid=4711, started=0.0), **made)
     file = run.folder / "best.keras"
     for number in range(1, num_versions + 1):
-        file.write_bytes(f"weights {number}".encode())
+        layer = {"class_name": "Dense", "config": {"name": "dense", "units": number}}
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("config.json", json.dumps({"class_name": "Sequential", "config": {"layers": [layer]}}))
         given = {"signature": VERSION.signature, "num_params": 650, "metrics": {"val_loss": 1 / number}, "user": "ada"}
         session.store.models.register(name, file=file, run=run, **given)
     return session

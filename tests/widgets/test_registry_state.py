@@ -50,7 +50,7 @@ def buttons(tmp_path: Path) -> Iterator[Buttons]:
 
 def test_an_empty_registry_has_nothing_to_show(tmp_path: Path) -> None:
     said = {"text": "", "code": "", "is_error": False}
-    assert RegistryState(Session(str(tmp_path))).snapshot() == {"models": [], "said": said, "num_commands": 0}
+    assert RegistryState(Session(str(tmp_path))).snapshot() == {"models": [], "said": said, "detail": None, "num_commands": 0}
 
 
 def test_every_version_is_shown_the_newest_first(buttons: Buttons) -> None:
