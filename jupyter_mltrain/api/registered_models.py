@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ def load_model(which: str | Run | ModelVersion, custom_objects: Mapping[str, Any
         UnknownNameError: there is no such model.
         ModelFileError: the file is missing, damaged, holds weights only, or needs a class that is not at hand.
     """
-    objects = registry.defined_in(vars(sys.modules["__main__"])) if custom_objects is None else custom_objects
+    objects = registry.defined_in() if custom_objects is None else custom_objects
     with opened() as session:
         if isinstance(which, str) and ("#" in which or "/" in which):
             which = get_run(session, which)
@@ -82,7 +81,7 @@ class Models:
             OptionError: `name` cannot name a model, or the run has not ended.
             UnknownNameError: there is no such run.
         """
-        objects = registry.defined_in(vars(sys.modules["__main__"])) if custom_objects is None else custom_objects
+        objects = registry.defined_in() if custom_objects is None else custom_objects
         with opened() as session:
             found = get_run(session, run) if isinstance(run, str) else run
             return registry.register_run(session, name, found, objects)
@@ -184,7 +183,7 @@ class Models:
             UnknownNameError: there is no such model or version.
         """
         kind = chosen("format", ExportFormat, format)
-        objects = registry.defined_in(vars(sys.modules["__main__"])) if custom_objects is None else custom_objects
+        objects = registry.defined_in() if custom_objects is None else custom_objects
         with opened() as session:
             found = registry.get_model(session, f"{name}@{version}")
             return versions.export(session, found, kind, Path(to), objects)

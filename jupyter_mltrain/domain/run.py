@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from typing import Any
 
 from jupyter_mltrain.domain.errors import ModelError
 from jupyter_mltrain.domain.model import Signature
+
+_MOST_SAID = 5000  # characters of what a process wrote that are kept when it has died
 
 
 class RunStatus(StrEnum):
@@ -94,6 +97,19 @@ class Failure:
         """Return what an exception tells."""
         text = "".join(traceback.format_exception(error))
         return cls(kind=type(error).__name__, message=str(error), traceback=text)
+
+    @classmethod
+    def of_process(cls, code: int, said: str, *, whose: str = "its process") -> Failure:
+        """Return how a process has died.
+
+        Args:
+            code: its exit code; less than 0 of one that a signal has ended.
+            said: all that it wrote; the end of it is kept.
+            whose: what the message calls it.
+        """
+        how = f"by the signal {signal.Signals(-code).name}" if code < 0 else f"with the exit code {code}"
+        hint = ", as it does when memory runs out" if code == -signal.SIGKILL else ""
+        return cls(kind="ProcessDied", message=f"{whose} was ended {how}{hint}", traceback=said.strip()[-_MOST_SAID:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,7 @@ class ModelsMagics(SessionMagics):
         from jupyter_mltrain.widgets.view import Line
 
         version = get_model(self.session, f"{options.model}@{options.version}")
-        objects = defined_in(self.shell.user_ns)
+        objects = defined_in()
         versions.export(self.session, version, ExportFormat(options.kind), Path(options.to), objects)
         show(Line(f"exported as {options.kind} to {options.to}.", lead=version.ref))
 

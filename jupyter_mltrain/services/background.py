@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -76,7 +75,7 @@ class BackgroundRun:
     @property
     def output(self) -> str:
         """What its process has printed."""
-        return self._channel.output.read_text(encoding="utf-8", errors="replace")
+        return self._channel.said
 
     def wait(self, timeout: float | None = None) -> Run:
         """Wait until it has ended, and return it as it is recorded; an interrupt ends the waiting alone.
@@ -116,7 +115,7 @@ class BackgroundRun:
         Raises:
             ModelFileError: it has written no model.
         """
-        return load_best(self._session, self.wait(), defined_in(vars(sys.modules["__main__"])))
+        return load_best(self._session, self.wait(), defined_in())
 
     def stop(self) -> None:
         """Ask it to end after the running step; model, history and best weights are kept."""

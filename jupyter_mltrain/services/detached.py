@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from jupyter_mltrain.store.run_channel import RunChannel
 
 _SECONDS_BETWEEN_LOOKS = 0.2
-_MOST_OF_OUTPUT = 5000  # characters of what it said last
 
 
 def main(home: str, run_id: str) -> None:
@@ -48,7 +47,9 @@ def main(home: str, run_id: str) -> None:
     code = _exit_code(trainer, ends_with=None if task["outlives"] else notebook)
     run, channel = when_it_can(lambda: _run(session, run_id), print)
     if run.status in (RunStatus.RUNNING, RunStatus.DIED):
-        run = session.store.runs.finish_run(run_id, status=RunStatus.DIED, result=None, failure=_death(code, channel))
+        run = session.store.runs.finish_run(
+            run_id, status=RunStatus.DIED, result=None, failure=Failure.of_process(code, channel.said)
+        )
     channel.end()
     if task["notify"]:
         told = {**os.environ, "MLTRAIN_RUN": run.ref, "MLTRAIN_STATUS": run.status.value}
@@ -131,13 +132,6 @@ def _exit_code(trainer: int, *, ends_with: int | None) -> int:
             os.kill(trainer, signal.SIGTERM)
             ends_with = None
         time.sleep(_SECONDS_BETWEEN_LOOKS)
-
-
-def _death(code: int, channel: RunChannel) -> Failure:
-    how = f"by the signal {signal.Signals(-code).name}" if code < 0 else f"with the exit code {code}"
-    hint = ", as it does when memory runs out" if code == -signal.SIGKILL else ""
-    said = channel.output.read_text(errors="replace").strip()
-    return Failure(kind="ProcessDied", message=f"its process was ended {how}{hint}", traceback=said[-_MOST_OF_OUTPUT:])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType
@@ -112,8 +113,13 @@ def _best_file(run: Run) -> Path:
     return file
 
 
-def defined_in(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the classes and functions of a namespace by their own names, as models in files refer to them."""
+def defined_in(namespace: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the classes and functions of a namespace by their own names, as models in files refer to them.
+
+    Args:
+        namespace: that of the notebook or script, if nothing says otherwise.
+    """
+    namespace = vars(sys.modules["__main__"]) if namespace is None else namespace
     return {value.__name__: value for value in namespace.values() if isinstance(value, type | FunctionType)}
 
 

@@ -48,6 +48,11 @@ class RunChannel:
             file.seek(max(0, file.seek(0, os.SEEK_END) - len(_END)))
             return file.read() == _END
 
+    @property
+    def said(self) -> str:
+        """What the process has printed."""
+        return self.output.read_text(encoding="utf-8", errors="replace")
+
     def begin(self) -> None:
         """Begin anew, with nothing told and nothing asked for."""
         shutil.rmtree(self.parcel, ignore_errors=True)

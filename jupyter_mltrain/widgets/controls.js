@@ -7,7 +7,7 @@ function addControl(parent, tag, attributes = {}, text = "") {
 
 function addButton(parent, text, act, attributes = {}) {
   const button = addControl(parent, "button", { type: "button", ...attributes }, text);
-  button.addEventListener("click", act);
+  button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || act());
   return button;
 }
 
@@ -27,6 +27,14 @@ function addTable(parent, label, columns) {
   return add(table, "tbody");
 }
 
+const NOT_COPIED = "Select the text and copy it: this page may not.";
+
+function copyText(text, shown) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  getSelection().selectAllChildren(shown); // pages that are neither local nor encrypted have no clipboard
+  return document.execCommand("copy") ? Promise.resolve() : Promise.reject(new Error("the page may not copy"));
+}
+
 // The line in which a view says what came of the last command, with the code that does the same.
 function addSaid(parent) {
   const root = addControl(parent, "div", { class: "mlt-said", role: "status", tabindex: -1 });
@@ -42,8 +50,8 @@ function addSaid(parent) {
       saySentence(text, isError);
       if (!code) return;
       const box = add(root, "div", { class: "mlt-code" });
-      addControl(box, "pre", { tabindex: 0, "aria-label": "the code that does the same" }, code);
-      const copy = addButton(box, "Copy", () => navigator.clipboard.writeText(code).then(() => setText(copy, "Copied")));
+      const shown = addControl(box, "pre", { tabindex: 0, "aria-label": "the code that does the same" }, code);
+      const copy = addButton(box, "Copy", () => copyText(code, shown).then(() => setText(copy, "Copied"), () => setText(copy, NOT_COPIED)));
     },
   };
 }

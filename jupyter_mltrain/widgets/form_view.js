@@ -2,29 +2,12 @@
 
 const MILLISECONDS_TO_ANSWER = 1000;
 
-// Something that takes the focus. JupyterLab looks for shortcuts from there up: arrow keys and Enter would leave the form.
-function addControl(parent, tag, attributes = {}, text = "") {
-  return add(parent, tag, { "data-lm-suppress-shortcuts": "true", ...attributes }, text);
-}
-
-function addButton(parent, text, act) {
-  const button = addControl(parent, "button", { type: "button" }, text);
-  button.addEventListener("click", () => button.getAttribute("aria-disabled") === "true" || act());
-  return button;
-}
-
 function setOptions(list, options) {
   const texts = JSON.stringify(options);
   if (list.dataset.options === texts) return;
   list.dataset.options = texts;
   list.replaceChildren();
   for (const [value, text] of options) add(list, "option", { value }, text);
-}
-
-function copyText(text, shown) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  getSelection().selectAllChildren(shown); // pages that are neither local nor encrypted have no clipboard
-  return document.execCommand("copy") ? Promise.resolve() : Promise.reject(new Error("the page may not copy"));
 }
 
 // The notebook as JupyterLab and Notebook 7 share it with their widgets; undefined in other front ends.
@@ -37,7 +20,7 @@ class FormView {
   constructor(el, { send, page, notebook }) {
     Object.assign(this, { send, page, notebook, sent: 0, boxes: {}, controls: {}, known: {}, faults: {} });
     this.id = `mlt-${Math.random().toString(36).slice(2)}`;
-    this.root = add(el, "section", { class: "mlt mlt-form" });
+    this.root = add(el, "section", { class: "mlt mlt-controls mlt-form" });
     this.title = add(this.root, "strong", { class: "mlt-name" });
     this.form = add(this.root, "form");
     this.form.addEventListener("submit", (event) => event.preventDefault());
@@ -186,7 +169,7 @@ class FormView {
   copyCell() {
     copyText(this.state.cell, this.cell).then(
       () => this.say("Copied."),
-      () => this.say("Select the cell's text and copy it: this page may not."),
+      () => this.say(NOT_COPIED),
     );
   }
 

@@ -52,18 +52,18 @@ class RegistryWidget(LiveWidget):
     """Draws `RegistryState`."""
 
     _esm = _joined("dom.js", "controls.js", "registry_view.js")
-    _css = _joined("live.css", "records.css", "registry_view.css")
+    _css = _joined("live.css", "controls.css", "records.css", "registry_view.css")
 
 
 class RunsWidget(LiveWidget):
     """Draws `RunsState`."""
 
     _esm = _joined("dom.js", "controls.js", "follow.js", "curves.js", "runs_overlay.js", "runs_view.js")
-    _css = _joined("live.css", "records.css", "runs_view.css")
+    _css = _joined("live.css", "controls.css", "records.css", "runs_view.css")
 
 
 class FormWidget(LiveWidget):
     """Draws `FormState`."""
 
-    _esm = _joined("dom.js", "form_view.js")
-    _css = _joined("live.css", "form_view.css")
+    _esm = _joined("dom.js", "controls.js", "form_view.js")
+    _css = _joined("live.css", "controls.css", "form_view.css")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -85,7 +84,7 @@ class RegistryState:
                 text, call = f"{title} are compared below.", f"models.diff({name!r}, {other}, {number})"
             case {"cmd": "export", "model": name, "version": number, "format": kind, "to": to}:
                 version = registry.get_model(session, f"{name}@{number}")
-                objects = registry.defined_in(vars(sys.modules["__main__"]))
+                objects = registry.defined_in()
                 path = versions.export(session, version, ExportFormat(kind), Path(to), objects)
                 text = f"{version.ref}: exported as {kind} to {path}."
                 call = f"models.export({name!r}, {number}, format={kind!r}, to={to!r})"

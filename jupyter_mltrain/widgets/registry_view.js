@@ -76,7 +76,7 @@ class RegistryView {
   constructor(el, send) {
     this.send = send;
     this.group = `mlt-${Math.random().toString(36).slice(2)}`;
-    this.root = add(el, "section", { class: "mlt mlt-records mlt-registry", "aria-label": "registry" });
+    this.root = add(el, "section", { class: "mlt mlt-controls mlt-records mlt-registry", "aria-label": "registry" });
     const head = add(this.root, "div", { class: "mlt-row mlt-head" });
     add(head, "strong", { class: "mlt-name" }, "Registry");
     addButton(head, "Refresh", () => this.ask({ cmd: "sync" }));

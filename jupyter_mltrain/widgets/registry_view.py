@@ -11,8 +11,8 @@ from jupyter_mltrain.services.registry import list_models
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.widgets.aliases_view import Timeline
 from jupyter_mltrain.widgets.models_view import ModelsList
-from jupyter_mltrain.widgets.records_view import RecordsView
 from jupyter_mltrain.widgets.registry_state import RegistryState
+from jupyter_mltrain.widgets.standing_view import StandingView
 from jupyter_mltrain.widgets.view import Page, Section, View
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class RegistryPage(Page):
         return [self.models, *(Section(f"Aliases of {each.model}", (each,)) for each in self.timelines)]
 
 
-class RegistryView(RecordsView):
+class RegistryView(StandingView):
     """What `%models` shows.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,7 +84,7 @@ class RunsState(State[Mapping[str, Any]]):
                 self._compare(runs_to_compare(self._session, run_ids[:_MOST_COMPARED]), len(run_ids))
             case {"cmd": "register", "run": run_id, "name": name}:
                 run = get_run(self._session, run_id)
-                version = register_run(self._session, name, run, defined_in(vars(sys.modules["__main__"])))
+                version = register_run(self._session, name, run, defined_in())
                 self._said = said(f"{run.ref} is registered as {version.ref}.", f"models.register({name!r}, {run.ref!r})")
             case {"cmd": "remove", "runs": run_ids}:
                 refs = [run.ref for run in remove_runs(self._session, run_ids)]

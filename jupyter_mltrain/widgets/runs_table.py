@@ -10,9 +10,9 @@ from jupyter_mltrain.domain.run import RunFilter
 from jupyter_mltrain.domain.run_summary import RunOrder
 from jupyter_mltrain.services.runs import list_runs, order_of
 from jupyter_mltrain.services.session import Session
-from jupyter_mltrain.widgets.records_view import RecordsView
 from jupyter_mltrain.widgets.runs_state import RunsState
 from jupyter_mltrain.widgets.runs_view import RunsList
+from jupyter_mltrain.widgets.standing_view import StandingView
 
 if TYPE_CHECKING:
     from jupyter_mltrain.widgets.live_widget import LiveWidget
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MOST_KEPT = 300  # rows that a notebook keeps below a live view, which has them all
 
 
-class RunsTable(RecordsView):
+class RunsTable(StandingView):
     """What `%runs list` shows.
 
     Args:

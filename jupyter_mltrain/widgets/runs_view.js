@@ -9,7 +9,7 @@ class RunsView {
   constructor(el, send) {
     this.send = send;
     this.chosen = new Map(); // id to name
-    this.root = add(el, "section", { class: "mlt mlt-records mlt-runs", "aria-label": "runs" });
+    this.root = add(el, "section", { class: "mlt mlt-controls mlt-records mlt-runs", "aria-label": "runs" });
     const head = add(this.root, "div", { class: "mlt-row mlt-head" });
     add(head, "strong", { class: "mlt-name" }, "Runs");
     this.addTools();

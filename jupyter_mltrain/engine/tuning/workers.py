@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -193,11 +192,8 @@ class _Worker:
 
     def why_it_died(self) -> Failure:
         """Return how it ended, with the last that it said."""
-        code = self._process.wait()
-        how = f"by the signal {signal.Signals(-code).name}" if code < 0 else f"with the exit code {code}"
-        hint = ", as it does when memory runs out" if code == -signal.SIGKILL else ""
-        said = self._log.read_text(errors="replace").strip()
-        return Failure(kind="ProcessDied", message=f"the process of the trial was ended {how}{hint}", traceback=said[-5000:])
+        said = self._log.read_text(errors="replace")
+        return Failure.of_process(self._process.wait(), said, whose="the process of the trial")
 
 
 def _environment(slot: int) -> dict[str, str]:

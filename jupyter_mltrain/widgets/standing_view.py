@@ -1,4 +1,4 @@
-"""Records in a cell: alive where there is a kernel, and a page that stays in the saved notebook."""
+"""A page that stays in the saved notebook, and over it, where there is a kernel, a live view."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jupyter_mltrain.widgets.live_widget import LiveWidget
 
 _TWIN = """<style>
-.jp-OutputArea-child:has(.mltrain-twin):has(+ .jp-OutputArea-child .mlt-records),
+.jp-OutputArea-child:has(.mltrain-twin):has(+ .jp-OutputArea-child .mlt),
 .jp-OutputArea-child:has(.mltrain-twin) + .jp-OutputArea-child:has(> .lm-Panel.jp-OutputArea-output):not(:has(.mlt)) {
   display: none;
 }
@@ -23,7 +23,7 @@ _TWIN = """<style>
 """Hides the page while the live view below it is there, and what a front end says in its place when it is not."""
 
 
-class RecordsView(ABC):
+class StandingView(ABC):
     """Show a page and over it, where there is a kernel, a live view that takes commands.
 
     Args:
@@ -37,7 +37,7 @@ class RecordsView(ABC):
 
     @abstractmethod
     def _page(self) -> Page:
-        """Return what stays, as the records are now."""
+        """Return what stays, as all is now."""
 
     @abstractmethod
     def _make_widget(self) -> LiveWidget:
