@@ -39,6 +39,7 @@ _SETTINGS = {  # each would make a test depend on the moment
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the document
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
+_NOISE = ("debugger state", "Canceled future for")  # JupyterLab's own, when a page or a kernel goes while it is asked something
 _PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 _READY = """async ([isBusy, hasKernel]) => {
     await window.jupyterapp.restored;
@@ -119,7 +120,11 @@ def _running(application: str, root: Path) -> Iterator[Server]:
             yield Server(root, base, f"{base}/{'lab/tree' if application == 'lab' else 'notebooks'}/", token)
         finally:
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # its kernels have ended, but now and then a waiting thread of AnyIO keeps it
+                process.kill()
+                process.wait()
 
 
 def _command(application: str, root: Path, base: str, token: str) -> list[str]:
@@ -167,18 +172,26 @@ class BrowserNotebook:
         page: Playwright's page; wait with its methods, `time.sleep` would hold back what it has to do.
         path: the notebook's file.
         external: addresses outside of the server that the page has asked for.
+        errors: what the page has reported since it was first ready, but for `_NOISE`.
     """
 
     def __init__(self, page: Any, server: Server, path: Path, *, has_kernel: bool = True) -> None:
         self.page, self.path = page, path
         self.external: list[str] = []
+        self.errors: list[str] = []
         self._address = f"{server.page}{path.name}?token={server.token}&reset"
         page.on("request", lambda request: self._note(request.url, (server.base, "data:", "blob:")))
         self.open(has_kernel=has_kernel)
+        page.on("pageerror", lambda error: self._note_error(str(error)))
+        page.on("console", lambda said: self._note_error(said.text) if said.type == "error" else None)
 
     def _note(self, address: str, known: tuple[str, ...]) -> None:
         if not address.startswith(known):
             self.external.append(address)
+
+    def _note_error(self, text: str) -> None:
+        if not any(noise in text for noise in _NOISE):
+            self.errors.append(text)
 
     def open(self, *, is_busy: bool = False, has_kernel: bool = True) -> None:
         """Load the page, and wait until the kernel can run cells, or is connected if it is busy with one."""

@@ -24,10 +24,8 @@ IS_THEME = "name => document.body.dataset.jpThemeName.endsWith(name) && !documen
 class Form:
     """A notebook whose second cell is `%mltrain form`."""
 
-    def __init__(self, open_notebook: Any, home: Path, *, kernel: str = "python3") -> None:
-        self.notebook = open_notebook(DATA.format(home=home), "%mltrain form", kernel=kernel)
-        self.errors: list[str] = []
-        self.notebook.page.on("pageerror", lambda error: self.errors.append(str(error)))
+    def __init__(self, open_notebook: Any, home: Path) -> None:
+        self.notebook = open_notebook(DATA.format(home=home), "%mltrain form")
         self.notebook.run(0)
         self.notebook.run(1)
         self.output = self.notebook.output(1)
@@ -100,7 +98,7 @@ def test_the_keyboard_fills_it_in_trains_stops_and_puts_the_cell_below(
     form.notebook.run(2)
     assert form.notebook.js(SOURCE, 2) == "%%train --data x_train, y_train --validation-split 0.2 --epochs 2\nbuild()"
     expect(form.notebook.output(2)).to_contain_text("run: completed, 2 epochs")
-    assert (form.notebook.external, form.errors) == ([], [])
+    assert (form.notebook.external, form.notebook.errors) == ([], [])
 
     form.notebook.save()
     form.notebook.command("kernelmenu:shutdown")
@@ -113,11 +111,9 @@ def test_the_keyboard_fills_it_in_trains_stops_and_puts_the_cell_below(
     expect(kept.get_by_text(re.compile("Error displaying widget|model not found|Loading widget"))).to_be_hidden()
 
 
-@pytest.mark.parametrize(("server", "kernel"), [("notebook", "7.3.0")], indirect=True)
-def test_notebook_7_trains_below_it_until_the_page_is_loaded_anew(
-    open_notebook: Any, expect: Any, tmp_path: Path, kernel: str
-) -> None:
-    form = Form(open_notebook, tmp_path / "home", kernel=kernel)
+@pytest.mark.parametrize("server", ["notebook"], indirect=True)
+def test_notebook_7_trains_below_it_until_the_page_is_loaded_anew(open_notebook: Any, expect: Any, tmp_path: Path) -> None:
+    form = Form(open_notebook, tmp_path / "home")
     form.view.get_by_label("Epochs", exact=True).fill("2")
     form.button("Train").click()
     expect(form.output).to_contain_text("run: completed, 2 epochs", timeout=60_000)

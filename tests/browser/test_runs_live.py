@@ -22,20 +22,12 @@ NUM_RUNS = 2_000
 TALL = pytest.mark.parametrize("open_file", [{"viewport": {"width": 1200, "height": 2200}}], indirect=True)
 
 
-def is_ours(said: Any) -> bool:
-    """Tell whether what the console said is an error that a view can have made."""
-    return said.type == "error" and "debugger state" not in said.text  # JupyterLab says so when a page is loaded again at once
-
-
 class Runs:
     """A notebook whose second cell is `%runs`."""
 
     def __init__(self, open_notebook: Any, home: Path, *cells: str) -> None:
         self.notebook = open_notebook(LOAD.format(home=home), "%runs", *cells)
         self.page = self.notebook.page
-        self.errors: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda said: self.errors.append(said.text) if is_ours(said) else None)
         self.notebook.run(0)
         self.notebook.run(1)
         self.output = self.notebook.output(1)
@@ -80,7 +72,7 @@ def seen(open_notebook: Any, home: Path) -> Any:
     """The list; afterwards the page must have reported no error."""
     seen = Runs(open_notebook, home, LOAD.format(home=f"{home}-empty") + "\n%runs")
     yield seen
-    assert seen.errors == []
+    assert seen.notebook.errors == []
     assert seen.notebook.external == []
 
 

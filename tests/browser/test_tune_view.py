@@ -36,9 +36,6 @@ class Searching:
     def __init__(self, open_notebook: Any, home: Any, *, num_trials: int, num_epochs: int) -> None:
         cells = PREPARE.format(home=home), TUNE.format(num_trials=num_trials, num_epochs=num_epochs), SEEN
         self.notebook = open_notebook(*cells)
-        self.errors: list[str] = []
-        self.notebook.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.notebook.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.notebook.run(0)
         self.output = self.notebook.output(1)
         self.view = self.output.locator(".mlt")
@@ -64,7 +61,7 @@ def searching(open_notebook: Any, tmp_path: Any) -> Any:
         return opened[0]
 
     yield open_
-    assert opened[0].errors == []
+    assert opened[0].notebook.errors == []
     assert opened[0].notebook.external == []
 
 

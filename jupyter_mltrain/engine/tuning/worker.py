@@ -38,9 +38,12 @@ def main() -> None:
             while True:
                 here.start(link.tasks.get())
                 try:
-                    link.send("ended", *here.next_ended())
+                    outcome: tuple[Any, ...] = ("ended", *here.next_ended())
                 except MLTrainError as error:
-                    link.send("raised", error)
+                    outcome = ("raised", error)
+                sys.stdout.flush()
+                sys.stderr.flush()
+                link.send(*outcome)
 
 
 def _taken_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -124,17 +127,25 @@ class _Link:
 
 
 class _Forward(io.TextIOBase):
-    """A text stream whose text is the parent's to show."""
+    """A text stream whose text is the parent's to show, by whole lines: other processes write there too."""
 
     def __init__(self, link: _Link, name: str) -> None:
         self._link, self._name = link, name
+        self._begun_line = ""
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        self._link.send("text", self._name, text)
+        lines, newline, self._begun_line = (self._begun_line + text).rpartition("\n")
+        if newline:
+            self._link.send("text", self._name, lines + newline)
         return len(text)
+
+    def flush(self) -> None:
+        text, self._begun_line = self._begun_line, ""
+        if text:
+            self._link.send("text", self._name, text)
 
 
 if __name__ == "__main__":
