@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import textwrap
 from collections.abc import Callable, Iterator
@@ -101,6 +102,7 @@ def ipython() -> InteractiveShell:
 def notebook(ipython: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
     monkeypatch.chdir(tmp_path)
     ipython.run_line_magic("config", f"MLTrain.home = {str(tmp_path / 'home')!r}")
+    gc.freeze()  # IPython collects garbage at each reset: half a second, were TensorFlow's own objects looked at again
     yield Notebook(ipython, tmp_path / "home")
     ipython.reset(new_session=False)
     ipython.user_module.__spec__ = None  # the shell's namespace is `__main__` now, and multiprocessing asks for this
