@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -39,7 +40,7 @@ class Block:
         return int(shape[0]), int(shape[1])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Stream:
     """An iterator of batches; `num_steps` is how many are left at most, None where that is unknown."""
 
@@ -163,6 +164,7 @@ class Pipeline:
         self._dataset, self._length = adapter.get_tf_dataset(), adapter.num_batches
         self._steps_per_epoch, self._goes_on = steps_per_epoch, goes_on and steps_per_epoch is not None
         self._iterator: Any = None
+        self._stream: Stream | None = None
         self._num_begun = self._num_passed = 0  # iterators, and batches of the last one in epochs that are done
         self._is_within = False  # an epoch
         self.num_steps = steps_per_epoch or self._length
@@ -173,7 +175,8 @@ class Pipeline:
         if self._iterator is None or not self._goes_on:
             self._restart()
         self._is_within = True
-        yield Stream(self._iterator, self.num_steps)
+        self._stream = Stream(self._iterator, self.num_steps)
+        yield self._stream
 
     def passed(self, num_steps: int) -> None:
         """Take note that an epoch had so many steps."""
@@ -185,7 +188,7 @@ class Pipeline:
                 "repeat the dataset, or lower steps_per_epoch",
                 stacklevel=2,
             )
-            self._iterator = None
+            self.close()
         elif self._length and self._num_passed >= self._length:
             self._restart()  # as Keras does: a pipeline that shuffles anew for every iterator so keeps the orders it has there
         self.num_steps = self._steps_per_epoch or num_steps
@@ -207,6 +210,21 @@ class Pipeline:
                 next(self._iterator)
             self._num_passed = num_passed
 
+    def close(self) -> None:
+        """Let go of the iterator, in a thread.
+
+        A wake-up of the thread with which TensorFlow tunes it gets lost now and then: freeing it takes as long as it was in
+        use then, a minute at most (of ten in use for three seconds one to three did, on a busy machine).
+        """
+        if self._iterator is None:
+            return
+        held = [self._iterator]
+        self._iterator = None
+        if self._stream:
+            self._stream.iterator = None
+        threading.Thread(target=held.clear, name="mltrain-free", daemon=True).start()
+
     def _restart(self) -> None:
+        self.close()
         self._iterator, self._num_passed = iter(self._dataset), 0
         self._num_begun += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,34 +83,37 @@ def fit(
     on_steps = checkpointing.on_steps if checkpointing else None
     training = Passes(model, "train", feed, selection, callbacks=callbacks, is_ending=watcher.poll, on_steps=on_steps)
     evaluation = _Evaluation(model, validation, arguments, selection, callbacks=callbacks, is_ending=watcher.poll)
+    pipelines = [each for each in (feed, evaluation.feed) if isinstance(each, Pipeline)]
     if checkpointing:
-        pipelines = [each for each in (feed, evaluation.feed) if isinstance(each, Pipeline)]
         checkpointing.attach(training.trace, pipelines, lambda: training.trace().program.variables)
-    model.stop_training = False
-    callbacks.on_train_begin()
-    epoch_logs: Any = None
-    for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, epochs):
-        epochs_left = epochs - epoch - 1
-        model.reset_metrics()
-        with tracing:
-            callbacks.on_epoch_begin(epoch)
-        num_done = checkpointing.begin_epoch(epoch) if checkpointing else 0
-        number = place.num_before + epoch - initial_epoch + 1
-        epoch_logs = training.run(epoch, number=number, epochs_left=epochs_left, num_done=num_done)
-        if validation is not None and _is_due(epoch, arguments.get("validation_freq", 1)):
-            epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs_left).items()}
-        if training.runner:
-            watcher.on_plan(training.runner)
-        if any(runner.is_mixed for runner in (training.runner, evaluation.runner) if runner):
-            watcher.on_mixed()
-        with tracing:
-            callbacks.on_epoch_end(epoch, epoch_logs)
-        if model.stop_training:
-            break
-    if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
-        model.optimizer.finalize_variable_values(model.trainable_weights)
-    callbacks.on_train_end(logs=epoch_logs)
-    return model.history
+    with ExitStack() as stack:
+        for pipeline in pipelines:
+            stack.callback(pipeline.close)
+        model.stop_training = False
+        callbacks.on_train_begin()
+        epoch_logs: Any = None
+        for epoch in range(getattr(model, "_initial_epoch", None) or initial_epoch, epochs):
+            epochs_left = epochs - epoch - 1
+            model.reset_metrics()
+            with tracing:
+                callbacks.on_epoch_begin(epoch)
+            num_done = checkpointing.begin_epoch(epoch) if checkpointing else 0
+            number = place.num_before + epoch - initial_epoch + 1
+            epoch_logs = training.run(epoch, number=number, epochs_left=epochs_left, num_done=num_done)
+            if validation is not None and _is_due(epoch, arguments.get("validation_freq", 1)):
+                epoch_logs |= {f"val_{name}": value for name, value in evaluation.run(epochs_left).items()}
+            if training.runner:
+                watcher.on_plan(training.runner)
+            if any(runner.is_mixed for runner in (training.runner, evaluation.runner) if runner):
+                watcher.on_mixed()
+            with tracing:
+                callbacks.on_epoch_end(epoch, epoch_logs)
+            if model.stop_training:
+                break
+        if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
+            model.optimizer.finalize_variable_values(model.trainable_weights)
+        callbacks.on_train_end(logs=epoch_logs)
+        return model.history
 
 
 def build(model: Any, feed: Feed) -> None:

@@ -29,6 +29,7 @@ class Program:
     The step is traced at the start, and again for XLA where that needs a fixed batch size or other operations.
 
     Attributes:
+        spec: of a batch.
         most_steps: of one call: 1 where the logs have no fixed shape, else None.
         num_operations: of the step's graph.
         compile_seconds: about what XLA will need for it; both grow with the step's graph.
@@ -43,7 +44,7 @@ class Program:
             jit_compile: Keras's setting for the single step.
         """
         started = perf_counter()
-        self._python_step, self._spec = step, spec
+        self._python_step, self.spec = step, spec
         self._step = _traced(tf.function(step, autograph=False, jit_compile=jit_compile or None), spec)
         self.compile_seconds = 0.3 + 2.5 * (perf_counter() - started)  # 1.5 to 6 times the trace (measured)
         if lowering.pays_for(self._step.graph):  # convolutions: they are traced anew and take longer (measured)
@@ -114,7 +115,7 @@ class Program:
 
         Keras weighs the losses of several outputs by the batch size, and by 1 where that is open.
         """
-        is_open = any(part.shape.rank and part.shape[0] is None for part in tf.nest.flatten(self._spec))
+        is_open = any(part.shape.rank and part.shape[0] is None for part in tf.nest.flatten(self.spec))
         names = list(self._logs) if isinstance(self._logs, dict) else []
         return is_open and not any(name.endswith("_loss") for name in names)
 
@@ -123,7 +124,7 @@ class Program:
         if not lowering.pays_for(self._step.graph):
             return partial(self._over_block, self._step)
         with lowering.lowered():
-            return self._retraced(self._spec)
+            return self._retraced(self.spec)
 
     def _of_fixed_size(self, data: Any) -> Callable[..., Any]:
         """Return the loop to compile with a step for one batch size: XLA must know it for the gradients of LSTM and GRU."""

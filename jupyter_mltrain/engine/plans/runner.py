@@ -9,6 +9,7 @@ from typing import Any
 
 from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine.plans.feed import Block, Stream
+from jupyter_mltrain.engine.plans.gathering import Gatherer, can_gather
 from jupyter_mltrain.engine.plans.program import Compilation, Program
 from jupyter_mltrain.engine.plans.selection import Selection
 
@@ -60,6 +61,8 @@ class Runner:
         self.would_switch = self.is_mixed = False
         self.loop_seconds = self.xla_seconds = 0.0  # of a step
         self._lanes: dict[Any, _Lane] = {}
+        self._stream = _Lane(self)
+        self._gatherer: Gatherer | None = None
 
     def run(self, piece: Block | Stream, first: int, *, epoch: int, epochs_left: float) -> tuple[Any, int]:
         """Do some steps of a piece.
@@ -74,17 +77,35 @@ class Runner:
             the last step's logs as tensors (anything where no step was done), and how many steps were done: fewer than
             asked for only where a stream ended, and then perhaps none.
         """
-        if isinstance(piece, Stream):
+        if isinstance(piece, Block):
+            return self._run_block(piece, first, epoch, epochs_left)
+        left = None if piece.num_steps is None else piece.num_steps - first
+        if self.switched_at is None:
             self.plan = Plan.BLOCK
-            lane = self._lanes.setdefault("stream", _Lane(self))
-            done = lane.stream(piece, first)
-            self._tell(lane, epoch)
+        self._gatherer = self._gatherer or self._stream.gatherer((left or 0) + epochs_left * (piece.num_steps or 0))
+        if self._gatherer is None:
+            done = self._stream.stream(piece, left)
+            self._tell(self._stream, epoch)
             return done
+        taken = self._gatherer.next(piece, left)
+        if taken is None:
+            return None, 0
+        block, num_done = taken
+        done = self._run_block(block, num_done, epoch, epochs_left)
+        self._gatherer.passed(done[1])
+        return done
+
+    def _run_block(self, piece: Block, first: int, epoch: int, epochs_left: float) -> tuple[Any, int]:
         lane = self._lanes.setdefault(piece.shape, _Lane(self))
         done = lane.block(piece, first, epochs_left)
-        if lane is next(iter(self._lanes.values())):  # that of the full batches
+        if piece.shape == (self._gatherer.shape if self._gatherer else next(iter(self._lanes))):  # the full batches
             self._tell(lane, epoch)
         return done
+
+    @property
+    def pipeline_seconds(self) -> float:
+        """What a tf.data pipeline needs for a batch, beside the steps; 0 while unknown."""
+        return self._gatherer.seconds if self._gatherer else 0.0
 
     def wait(self) -> None:
         """Wait for what is being compiled, or until the training is to end."""
@@ -94,18 +115,23 @@ class Runner:
     @property
     def reason(self) -> str:
         """Say what the steps cost, and what was tried, in one sentence."""
-        if self.plan is Plan.BLOCK:
-            return f"Blocks of steps: {milliseconds(self.loop_seconds)} a step." if self.loop_seconds else "Blocks of steps."
         if self.plan is Plan.EPOCH_XLA:
             brought = f", {self.loop_seconds / self.xla_seconds:.1f} times the loop's speed" if self.loop_seconds else ""
             since = f" since epoch {self.switched_at}" if self.asked is Plan.AUTO else ""
-            return f"Compiled epoch (XLA){since}: {milliseconds(self.xla_seconds)} a step{brought}."
+            return f"Compiled epoch (XLA){since}: {milliseconds(self.xla_seconds)} a step{brought}.{self._waits}"
+        name = "Blocks of steps" if self.plan is Plan.BLOCK else "Epoch in one loop"
         if self.failure:
-            return f"Epoch in one loop: XLA could not compile it ({self.failure})."
+            return f"{name}: XLA could not compile it ({self.failure})."
         took = f": {milliseconds(self.loop_seconds)} a step" if self.loop_seconds else ""
         tried = f"; compiled by XLA {milliseconds(self.xla_seconds)}" if self.xla_seconds else ""
         kept = " With a seed the plan stays; --plan epoch-xla compiles it." if self.would_switch else ""
-        return f"Epoch in one loop{took}{tried}.{kept}"
+        return f"{name}{took}{tried}.{kept}{self._waits}"
+
+    @property
+    def _waits(self) -> str:
+        if self.pipeline_seconds <= (self.xla_seconds or self.loop_seconds):
+            return ""
+        return f" The pipeline needs {milliseconds(self.pipeline_seconds)} for a batch, so the steps wait for it."
 
     def _tell(self, lane: _Lane, epoch: int) -> None:
         self.loop_seconds, self.xla_seconds, self.failure = lane.loop.best, lane.xla.best, lane.failure
@@ -145,14 +171,27 @@ class _Lane:
         if self._compilation:
             self._compilation.wait(self._runner.is_ending)
 
-    def stream(self, piece: Stream, first: int) -> tuple[Any, int]:
-        num_steps = self._most(self.loop, piece.num_steps and piece.num_steps - first)
+    def stream(self, piece: Stream, left: int | None) -> tuple[Any, int]:
+        num_steps = self._most(self.loop, left)
         started = perf_counter()
         logs, done = self._program.stream(piece.iterator, num_steps)
         if done and self._is_warm:
             self.loop.measured(started, done)
         self._is_warm = True
         return logs, done
+
+    def gatherer(self, steps_left: float) -> Gatherer | None:
+        """Return what makes blocks of a stream's batches, where compiling their steps may pay."""
+        if self.stage is not _Stage.LOOP or not can_gather(self._program.spec):
+            return None
+        if self._runner.asked is Plan.EPOCH_XLA:
+            return Gatherer(_MOST_STEPS_OF_BLOCK_PLAN)
+        if not self._pays(steps_left):
+            return None
+        if not self._runner.may_switch:
+            self.stage, self._runner.would_switch = _Stage.CLOSED, True
+            return None
+        return Gatherer(self._most(self.loop, None))
 
     def block(self, piece: Block, first: int, epochs_left: float) -> tuple[Any, int]:
         left = piece.num_steps - first
@@ -179,7 +218,8 @@ class _Lane:
     def _advance(self, piece: Block, left: int, epochs_left: float) -> None:
         """Begin to compile where that will pay, and look whether it is done."""
         is_asked = self._runner.asked is Plan.EPOCH_XLA
-        if self.stage is _Stage.LOOP and (is_asked or self._pays(left + epochs_left * piece.steps_an_epoch)):
+        steps_left = left + epochs_left * piece.steps_an_epoch
+        if self.stage is _Stage.LOOP and (is_asked or (self._pays(steps_left) and not self._is_bound_by_arithmetic)):
             if not (is_asked or self._runner.may_switch):
                 self.stage, self._runner.would_switch = _Stage.CLOSED, True
                 return
@@ -192,9 +232,12 @@ class _Lane:
             self.stage = _Stage.CLOSED if self.failure else _Stage.XLA if is_asked else _Stage.TRIAL
 
     def _pays(self, steps_left: float) -> bool:
-        if self.loop.best > _BOUND_BY_ARITHMETIC * self._program.num_operations:
-            return False
-        return self.loop.best * steps_left > max(_WORTH_TRYING, 2 * self._program.compile_seconds)
+        gain = self.loop.best - self._runner.pipeline_seconds  # at most: a batch cannot come sooner
+        return gain * steps_left > max(_WORTH_TRYING, 2 * self._program.compile_seconds)
+
+    @property
+    def _is_bound_by_arithmetic(self) -> bool:
+        return self.loop.best > _BOUND_BY_ARITHMETIC * self._program.num_operations
 
     def _most(self, speed: _Speed, left: int | None) -> int:
         by_time = max(1, int(_SECONDS_OF_A_CALL / speed.last)) if speed.last else 1

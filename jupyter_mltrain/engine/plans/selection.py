@@ -10,6 +10,7 @@ import keras
 from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arrays
 
 from jupyter_mltrain.domain.spec import Plan
+from jupyter_mltrain.engine.plans.gathering import can_gather
 
 if TYPE_CHECKING:
     from jupyter_mltrain.engine.plans.sharing import Programs
@@ -62,11 +63,21 @@ def select(
     if needy:
         reason = f"Plan block, one step at a time: {needy[0]} is called for every batch."
         return Selection(Plan.BLOCK, 1, reason, is_held=is_held)
-    if asked in (Plan.EPOCH, Plan.EPOCH_XLA) and is_dataset(arguments["x"]):
-        return Selection(Plan.BLOCK, reason="Plan block: a tf.data pipeline is read as it goes.", is_held=is_held)
-    if asked in (Plan.EPOCH, Plan.EPOCH_XLA) and not is_held:
-        return Selection(Plan.BLOCK, reason=f"Plan block, the data stream: {_TOO_LARGE}.", is_held=False)
+    streams = _why_it_streams(arguments["x"], asked, is_held=is_held)
+    if streams:
+        return Selection(Plan.BLOCK, reason=f"Plan block{streams}.", is_held=is_held)
     return Selection(asked, reason="" if is_held else f"The data stream in blocks: {_TOO_LARGE}.", is_held=is_held)
+
+
+def _why_it_streams(x: Any, asked: Plan, *, is_held: bool) -> str:
+    """Return why a plan that was asked for cannot be had for these data, or nothing."""
+    if asked not in (Plan.EPOCH, Plan.EPOCH_XLA):
+        return ""
+    if is_dataset(x) and asked is Plan.EPOCH:
+        return ": a tf.data pipeline is read as it goes"
+    if is_dataset(x) and not can_gather(x.element_spec):
+        return ": the pipeline's batches have no fixed shapes"
+    return "" if is_held else f", the data stream: {_TOO_LARGE}"
 
 
 def is_dataset(x: Any) -> bool:

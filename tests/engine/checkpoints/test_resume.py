@@ -173,9 +173,10 @@ def test_in_every_plan(session, plan, crash_at):
     assert_same(*crash_and_resume(session, dropout_and_noise, crash_at, plan=plan))
 
 
+@pytest.mark.parametrize("plan", [Plan.KERAS, Plan.EPOCH_XLA])
 @pytest.mark.parametrize("sample", [pipeline_that_shuffles, pipeline_without_end], ids=lambda sample: sample.__name__)
-def test_pipelines_in_keras_own_loop(session, sample):
-    assert_same(*crash_and_resume(session, sample, 3, plan=Plan.KERAS))
+def test_pipelines_in_other_plans(session, sample, plan):
+    assert_same(*crash_and_resume(session, sample, 3, plan=plan))
 
 
 WITHIN_EPOCHS = [each for each in SAMPLES if each not in (dataset_that_shuffles, steps_per_epoch)]

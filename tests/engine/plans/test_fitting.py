@@ -183,6 +183,19 @@ class TestAuto:
         assert (seen.plan, seen.is_mixed) == (Plan.EPOCH, True)
         assert "; compiled by XLA " in seen.reason
 
+    def test_a_pipeline_moves_up_too(self):
+        x, y = np.tile(X, (60, 1)), np.tile(Y, 60)
+        dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
+        history, seen = trained(classifier(), Plan.AUTO, x=dataset, y=None, epochs=40)
+        assert (seen.plan, seen.is_mixed) == (Plan.EPOCH_XLA, True)
+        assert seen.switched_at > 1
+        expected, _ = trained(classifier(), Plan.EPOCH, x=x, y=y, shuffle=False, epochs=40)
+        assert history["loss"] == pytest.approx(expected["loss"], rel=1e-2)
+        assert history["loss"][:2] == pytest.approx(expected["loss"][:2], rel=1e-5)
+        _, seen = trained(classifier(), Plan.AUTO, x=dataset, y=None, epochs=20, may_switch=False)
+        assert (seen.plan, seen.is_mixed) == (Plan.BLOCK, False)
+        assert seen.reason.endswith(" a step. With a seed the plan stays; --plan epoch-xla compiles it.")
+
     def test_stays_with_the_loop_where_xla_cannot_compile(self):
         lookup = layers.StringLookup(vocabulary=["a", "b"])
         words = np.array(["a", "b", "c"] * 111)
@@ -256,15 +269,16 @@ def test_a_dataset_of_unknown_length_that_ends():
     assert int(ours.optimizer.iterations) == 30
 
 
+@pytest.mark.parametrize("plan", [Plan.AUTO, Plan.EPOCH_XLA])
 @pytest.mark.parametrize("steps", [None, 4, 11])
-def test_a_dataset_that_shuffles_anew_keeps_the_orders_it_has_in_keras(steps):
+def test_a_dataset_that_shuffles_anew_keeps_the_orders_it_has_in_keras(steps, plan):
     def history(fit):
         tf.random.set_seed(1)
         dataset = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(333, seed=2).batch(32)
         return fit(dataset.repeat() if steps == 4 else dataset)
 
     expected = history(lambda data: classifier().fit(data, epochs=4, steps_per_epoch=steps, verbose=0).history)
-    ours = history(lambda data: trained(classifier(), Plan.AUTO, x=data, y=None, epochs=4, steps_per_epoch=steps)[0])
+    ours = history(lambda data: trained(classifier(), plan, x=data, y=None, epochs=4, steps_per_epoch=steps)[0])
     assert ours["loss"] == pytest.approx(expected["loss"], rel=1e-5)
 
 

@@ -33,7 +33,7 @@ def keras_history(name):
 
 
 def plans_in_use(name, asked):
-    if name in PIPELINES:
+    if name in PIPELINES and asked is not Plan.EPOCH_XLA:
         return [Plan.BLOCK]
     if asked is Plan.AUTO:
         return [Plan.EPOCH, Plan.EPOCH_XLA]
