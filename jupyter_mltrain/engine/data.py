@@ -44,7 +44,7 @@ def _columns(data: Any, target: str, model: Any) -> dict[str, Any]:
             f"expected a data frame or a dict of columns with --target, received {described(data)}: leave --target out"
         )
     columns = {str(name): np.asarray(data[name]) for name in data}
-    targets = [name.strip() for name in target.split(",")]
+    targets = [target] if target in columns else [name.strip() for name in target.split(",")]
     for name in targets:
         if name not in columns:
             raise DataError(f"expected a target column of the data, received {name!r}{did_you_mean(name, columns)}")

@@ -99,9 +99,11 @@ def _version_differences(comparison: VersionComparison) -> Any:
 def _model_details(version: ModelVersion, session: Session) -> Any:
     from jupyter_mltrain.services.aliases import history
     from jupyter_mltrain.services.registry import versions_of
-    from jupyter_mltrain.widgets.models_view import ModelDetails
+    from jupyter_mltrain.services.versions import run_of
+    from jupyter_mltrain.widgets.models_view import ModelDetails, VersionDetails
 
     try:
-        return ModelDetails(version, versions_of(session, version.name), history(session, version.name))
+        details = VersionDetails(version, run_of(session, version))
+        return ModelDetails(details, versions_of(session, version.name), history(session, version.name))
     except MLTrainError:  # a record outlives the home that it came from
-        return ModelDetails(version, (version,))
+        return ModelDetails(VersionDetails(version, None), (version,))

@@ -93,10 +93,11 @@ class ModelsMagics(SessionMagics):
 
     def do_show(self, options: argparse.Namespace) -> None:
         """Show one version, those beside it and the moves of their aliases."""
-        from jupyter_mltrain.widgets.models_view import ModelDetails
+        from jupyter_mltrain.widgets.models_view import ModelDetails, VersionDetails
 
         version = get_model(self.session, options.model)
-        show(ModelDetails(version, versions_of(self.session, version.name), aliases.history(self.session, version.name)))
+        details = VersionDetails(version, versions.run_of(self.session, version))
+        show(ModelDetails(details, versions_of(self.session, version.name), aliases.history(self.session, version.name)))
 
     def do_load(self, options: argparse.Namespace) -> None:
         """Load a version into the notebook and say where it is."""

@@ -27,6 +27,14 @@ def verify(session: Session, name: str, version: int | str | None = None) -> tup
     return tuple(Verification(version=each, trouble=_trouble(session, each)) for each in which)
 
 
+def run_of(session: Session, version: ModelVersion) -> Run | None:
+    """Return the run that made a version, None where that was removed."""
+    try:
+        return session.store.runs.get(version.run_id)
+    except UnknownNameError:
+        return None
+
+
 def compare(session: Session, name: str, first: int | str, second: int | str) -> VersionComparison:
     """Put two versions of a model beside each other: metrics, layers, and the runs that made them.
 
@@ -48,7 +56,7 @@ def compare(session: Session, name: str, first: int | str, second: int | str) ->
         raise OptionError(f"expected two versions to compare, received {old.ref} twice: %models show {name} lists them")
     before, after = (layers_of(session.store.models.verify(each)) for each in (old, new))
     layers = None if before is None or after is None else pair_layers(before, after)
-    return VersionComparison(versions=(old, new), runs=(_run_of(session, old), _run_of(session, new)), layers=layers)
+    return VersionComparison(versions=(old, new), runs=(run_of(session, old), run_of(session, new)), layers=layers)
 
 
 def export(
@@ -116,10 +124,3 @@ def _trouble(session: Session, version: ModelVersion) -> str:
     except ModelFileError as error:
         return str(error)
     return ""
-
-
-def _run_of(session: Session, version: ModelVersion) -> Run | None:
-    try:
-        return session.store.runs.get(version.run_id)
-    except UnknownNameError:  # a version outlives its run
-        return None

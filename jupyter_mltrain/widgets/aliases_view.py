@@ -45,7 +45,7 @@ class Timeline(Page):
 
 
 def _row(move: AliasMove) -> tuple[Value, ...]:
-    version = None if move.version is None else Cell(f"{move.model}@{move.version}", move.version)
+    version = None if move.version is None else f"{move.model}@{move.version}"
     since = Cell(theme.moment(move.moved_at), move.moved_at.timestamp())
     until = "now" if move.until is None else theme.moment(move.until)
     return (move.alias, version, since, until, move.user, how(move), move.reason)

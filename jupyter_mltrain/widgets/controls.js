@@ -35,8 +35,19 @@ function copyText(text, shown) {
   return document.execCommand("copy") ? Promise.resolve() : Promise.reject(new Error("the page may not copy"));
 }
 
+// The notebook's cells, which JupyterLab and Notebook 7 share with their widgets and other front ends do not.
+function cellsOf(model) {
+  const notebook = model.widget_manager?.context?.model?.sharedModel;
+  const place = () => notebook?.cells?.findIndex((cell) => cell.getId() === model.get("cell_id")) ?? -1;
+  return {
+    canInsert: () => Boolean(notebook?.insertCell) && place() >= 0,
+    insertBelow: (source) =>
+      notebook.insertCell(place() + 1, { cell_type: "code", source, metadata: {}, outputs: [], execution_count: null }),
+  };
+}
+
 // The line in which a view says what came of the last command, with the code that does the same.
-function addSaid(parent) {
+function addSaid(parent, cells) {
   const root = addControl(parent, "div", { class: "mlt-said", role: "status", tabindex: -1 });
   const saySentence = (text, isError) => {
     root.classList.toggle("mlt-is-error", isError);
@@ -52,6 +63,11 @@ function addSaid(parent) {
       const box = add(root, "div", { class: "mlt-code" });
       const shown = addControl(box, "pre", { tabindex: 0, "aria-label": "the code that does the same" }, code);
       const copy = addButton(box, "Copy", () => copyText(code, shown).then(() => setText(copy, "Copied"), () => setText(copy, NOT_COPIED)));
+      if (!cells.canInsert()) return;
+      const insert = addButton(box, "Insert cell", () => {
+        cells.insertBelow(code);
+        setText(insert, "Inserted below");
+      });
     },
   };
 }

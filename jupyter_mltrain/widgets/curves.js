@@ -3,6 +3,10 @@
 const HEIGHT = 180;
 const MARGIN = { top: 18, right: 12, bottom: 20, left: 44 };
 
+function shorten(name) {
+  return name.length > 60 ? `${name.slice(0, 59)}…` : name;
+}
+
 function formatValue(value) {
   if (value == null) return "–";
   const size = Math.abs(value);

@@ -40,7 +40,7 @@ class CurvesPicture(PictureView):
         if not names:
             return "no curves: no epoch has a metric"
         extent = theme.plural(len(self.runs[0].epochs), "epoch") if len(self.runs) == 1 else f"{len(self.runs)} runs"
-        return theme.visible(f"curves of {', '.join(names)}: {extent}")
+        return f"curves of {', '.join(theme.one_line(name, 60) for name in names)}: {extent}"
 
     def picture(self) -> Picture | None:
         """Return the picture, or None where no epoch has a metric."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from jupyter_mltrain.domain.errors import MLTrainError, OptionError
+from jupyter_mltrain.widgets import theme
 from jupyter_mltrain.widgets.form_cell import FormCell, is_number, split
 from jupyter_mltrain.widgets.form_fields import FIELDS, Field, Tuning
 
 Check = Callable[[str], None]
 """Takes what follows the magic on a line; raises what the magic would."""
+
+_UNWRITABLE = re.compile("[\r\n{}]|\".*'|'.*\"")  # on a line, even in quotes
 
 
 def faults(cell: FormCell, check: Check) -> dict[str, str]:
@@ -19,7 +23,7 @@ def faults(cell: FormCell, check: Check) -> dict[str, str]:
         if cell.tuned(field):
             found |= _tuning_faults(field, cell, check)
         elif field.name in cell.values and (field.flag or field.name == "name"):
-            found |= _faults(field.name, lambda field=field: check(field.option(cell.values[field.name])))  # type: ignore[misc]
+            found |= _faults(field.name, lambda field=field: _check_value(field, cell.values[field.name], check))  # type: ignore[misc]
     if "loss" not in cell.values and cell.is_compiled:
         found["loss"] = (
             "expected a loss where the optimizer or its rate is tuned, received none: cross-entropy and mse are common"
@@ -39,6 +43,15 @@ def _tuning_faults(field: Field, cell: FormCell, check: Check) -> dict[str, str]
     if not found and not float(first) < float(last):
         found[f"{field.name}_to"] = f"expected the end of a range above {first}, received {last}: write the lower one first"
     return found
+
+
+def _check_value(field: Field, value: str, check: Check) -> None:
+    if field.name == "target" and _UNWRITABLE.search(value):
+        raise OptionError(
+            "expected a column whose name can stand on a line, without line ends, braces or both kinds of quotes, "
+            f"received {theme.one_line(value, 60)}: rename it"
+        )
+    check(field.option(value))
 
 
 def _check_values(field: Field, values: list[str], check: Check) -> None:

@@ -98,6 +98,6 @@ def tuning_names(magic: str, field: Field) -> tuple[str, ...]:
 
 def _quoted(value: str) -> str:
     """Return a value as one word of a line."""
-    if not any(sign in " \"'" for sign in value):
+    if not any(sign in "\"'" or sign.isspace() for sign in value):
         return value
     return f"'{value}'" if '"' in value else f'"{value}"'

@@ -16,6 +16,7 @@ from jupyter_mltrain.widgets.form_fields import FIELDS, Field, names, tuning_nam
 
 _BEGIN_WITH = {"validation_split": "0.2", "epochs": "10", "trials": "20"}
 _NOTHING = {"text": "", "is_error": False}
+_LONGEST_FAULT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,8 @@ class FormState:
     @property
     def cell(self) -> FormCell:
         """What it stands for."""
-        values = {name: " ".join(value.split()) for name, value in self._values.items()}
+        listed = {field.name for field in FIELDS[self.magic.name] if field.is_listed}
+        values = {name: value if name in listed else " ".join(value.split()) for name, value in self._values.items()}
         shown = self._shown()
         given = {field.name: values.get(field.name, "") for field in shown}
         for field in shown:
@@ -119,7 +121,7 @@ class FormState:
     def snapshot(self) -> dict[str, Any]:
         """Return all that is shown, as texts; may be called in any thread."""
         cell, shown = self.cell, self._shown()
-        found = {name: theme.visible(text) for name, text in faults(cell, self.magic.check).items()}
+        found = {name: theme.one_line(text, _LONGEST_FAULT) for name, text in faults(cell, self.magic.check).items()}
         return {
             "magic": self.magic.name,
             "fields": [self._field(field) for field in FIELDS[self.magic.name]],

@@ -10,15 +10,9 @@ function setOptions(list, options) {
   for (const [value, text] of options) add(list, "option", { value }, text);
 }
 
-// The notebook as JupyterLab and Notebook 7 share it with their widgets; undefined in other front ends.
-function cellsOf(model) {
-  const notebook = model.widget_manager?.context?.model?.sharedModel;
-  return notebook?.insertCell && notebook.cells ? notebook : undefined;
-}
-
 class FormView {
-  constructor(el, { send, page, notebook }) {
-    Object.assign(this, { send, page, notebook, sent: 0, boxes: {}, controls: {}, known: {}, faults: {} });
+  constructor(el, { send, page, cells }) {
+    Object.assign(this, { send, page, cells, sent: 0, boxes: {}, controls: {}, known: {}, faults: {} });
     this.id = `mlt-${Math.random().toString(36).slice(2)}`;
     this.root = add(el, "section", { class: "mlt mlt-controls mlt-form" });
     this.title = add(this.root, "strong", { class: "mlt-name" });
@@ -57,7 +51,7 @@ class FormView {
     const { lacks, trouble, said, faults, is_running: isRunning, page } = this.state;
     const isElsewhere = Boolean(page) && page !== this.page;
     this.train.setAttribute("aria-disabled", isRunning || isElsewhere);
-    this.insert.hidden = !this.notebook || this.place() < 0;
+    this.insert.hidden = !this.cells.canInsert();
     const elsewhere = isElsewhere ? "This page was loaded after the form: run its cell again to train below it." : "";
     const running = isRunning ? "It runs: see below." : "";
     const counted = Object.keys(faults).length ? "See the marked fields." : "";
@@ -173,13 +167,8 @@ class FormView {
     );
   }
 
-  place() {
-    return this.notebook.cells.findIndex((cell) => cell.getId() === this.state.cell_id);
-  }
-
   insertCell() {
-    const cell = { cell_type: "code", source: this.state.cell, metadata: {}, outputs: [], execution_count: null };
-    this.notebook.insertCell(this.place() + 1, cell);
+    this.cells.insertBelow(this.state.cell);
     this.say("Inserted below.");
   }
 }
@@ -191,7 +180,7 @@ export default () => {
       if (!model.get("state").page) model.send({ cmd: "open", page });
     },
     render({ model, el }) {
-      const view = new FormView(el, { send: (command) => model.send(command), page, notebook: cellsOf(model) });
+      const view = new FormView(el, { send: (command) => model.send(command), page, cells: cellsOf(model) });
       const draw = () => view.show(model.get("state"));
       model.on("change:state", draw);
       draw();

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mltrain.widgets.cell_output import CellOutput
 from jupyter_mltrain.widgets.form_state import FormState
 from jupyter_mltrain.widgets.live_view import running_kernel
 from jupyter_mltrain.widgets.standing_view import StandingView
@@ -49,8 +48,6 @@ class FormView(StandingView):
         self._state = state
         self._opened_in: str | None = None  # the page that the cell of the form ran in
         self._kept = ""
-        if self._is_alive:
-            self._output = CellOutput()
 
     def _page(self) -> FormPage:
         page = form_page(self._state)
@@ -95,7 +92,7 @@ class FormView(StandingView):
             self._widget.send_state("state")
 
     def _snapshot(self) -> dict[str, Any]:
-        return {**self._state.snapshot(), "page": self._opened_in, "cell_id": self._output.cell_id}
+        return {**self._state.snapshot(), "page": self._opened_in}
 
 
 def _in_main_thread(work: Any) -> None:

@@ -19,10 +19,12 @@ from jupyter_mltrain.domain.events import (
     Progress,
     RunEnded,
 )
+from jupyter_mltrain.widgets import theme
 from jupyter_mltrain.widgets.pace import Pace
 from jupyter_mltrain.widgets.state import State, rounded, significant
 
 _MOST_POINTS = 400
+_LONGEST_NOTICE = 1000
 
 Row = tuple[int, dict[str, float | None]]  # an epoch's number and its metrics
 
@@ -63,7 +65,7 @@ class LiveState(State[Event]):
             case PlanInUse():
                 self._about["plan"] = event.reason
             case Notice():
-                self._about["notices"] = [*self._about["notices"], event.text]
+                self._about["notices"] = [*self._about["notices"], theme.one_line(event.text, _LONGEST_NOTICE)]
             case PhaseStarted():
                 self._start_phase(event)
             case RunEnded():

@@ -21,9 +21,13 @@ class LiveWidget(anywidget.AnyWidget):
     Args:
         snapshot: returns the state; may be called in any thread.
         receive: takes a command, `{"cmd": "stop"}` or `{"cmd": "sync"}`; may be called in any thread.
+
+    Attributes:
+        cell_id: of the cell that shows it, for views that put cells below; empty where that is not known.
     """
 
     state = traitlets.Dict().tag(sync=True, to_json=lambda _, widget: widget.snapshot())
+    cell_id = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, *, snapshot: Callable[[], Mapping[str, Any]], receive: Callable[[Mapping[str, Any]], None]) -> None:
         self.snapshot = snapshot

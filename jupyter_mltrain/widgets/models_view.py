@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from jupyter_mltrain.domain.alias import AliasMove
 from jupyter_mltrain.domain.model import ModelVersion, TensorSpec
+from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.widgets import facts, theme
 from jupyter_mltrain.widgets.aliases_view import Timeline
+from jupyter_mltrain.widgets.run_view import group, recorded_fields
 from jupyter_mltrain.widgets.table import Cell, Fields, Table
 from jupyter_mltrain.widgets.view import Line, Page, Section, View
 
@@ -35,23 +37,44 @@ class ModelsList(Page):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ModelDetails(Page):
-    """What `%models show` shows: one version, all versions under its name, and the moves of their aliases."""
+class VersionDetails(Page):
+    """All that is recorded of one version.
+
+    Attributes:
+        run: that made it; None where it was removed.
+    """
 
     version: ModelVersion
-    versions: Sequence[ModelVersion]
-    moves: Sequence[AliasMove] = ()
+    run: Run | None
 
     def parts(self) -> Sequence[View]:
-        """Return what is recorded of the version, its metrics and the history."""
+        """Return the metrics, the record and the data that it was trained on."""
         version = self.version
         metrics = [(name, *facts.pair(version.metrics, name)) for name in facts.metric_names(version.metrics)]
+        data = group("Data", recorded_fields(self.run.facts.get("data", {})), unfolded=True) if self.run else None
         return [
             Line(f'jupyter_mltrain.load_model("{version.ref}")', lead=version.ref),
             *([Table(("metric", "train", "validation"), metrics, sortable=False)] if metrics else []),
             _record(version),
-            Section(f"All versions of {version.name}", (_table(self.versions, _state),), unfolded=True),
-            *([Section("Aliases", (Timeline(version.name, self.moves),), unfolded=True)] if self.moves else []),
+            *([data] if data else []),
+        ]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ModelDetails(Page):
+    """What `%models show` shows: one version, all versions under its name, and the moves of their aliases."""
+
+    details: VersionDetails
+    versions: Sequence[ModelVersion]
+    moves: Sequence[AliasMove] = ()
+
+    def parts(self) -> Sequence[View]:
+        """Return what is recorded of the version, those beside it and the history."""
+        name = self.details.version.name
+        return [
+            self.details,
+            Section(f"All versions of {name}", (_table(self.versions, _state),), unfolded=True),
+            *([Section("Aliases", (Timeline(name, self.moves),), unfolded=True)] if self.moves else []),
         ]
 
 

@@ -81,8 +81,8 @@ class PictureView(View):
         picture = self.picture()
         if picture is None:
             return {"text/plain": self.text()}
-        size = {"width": picture.width, "height": picture.height}
-        return {"text/plain": self.text(), "image/png": _base64(picture)}, {"image/png": size}
+        about = {"width": picture.width, "height": picture.height, "alt": self.text()}
+        return {"text/plain": self.text(), "image/png": _base64(picture)}, {"image/png": about}
 
 
 def _base64(picture: Picture) -> str:

@@ -16,8 +16,11 @@ from jupyter_mltrain.services import aliases, registry, versions
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.widgets import theme
 from jupyter_mltrain.widgets.aliases_view import how, move_line
+from jupyter_mltrain.widgets.models_view import VersionDetails
 from jupyter_mltrain.widgets.said import NOTHING, said, trouble
 from jupyter_mltrain.widgets.versions_view import VersionDifferences
+
+_LONGEST = 300  # characters shown of a text
 
 
 class RegistryState:
@@ -31,6 +34,7 @@ class RegistryState:
         self._session = session
         self._said: Mapping[str, Any] = NOTHING
         self._detail: Mapping[str, Any] | None = None
+        self._opened = ""  # the version whose details are shown
         self._num_commands = 0
 
     def snapshot(self) -> dict[str, Any]:
@@ -44,10 +48,12 @@ class RegistryState:
         return {"models": models, "said": self._said, "detail": self._detail, "num_commands": self._num_commands}
 
     def do(self, command: Mapping[str, Any]) -> None:
-        """Do what a button asks for: `promote`, `verify`, `compare`, `export` and so on; anything else only looks again."""
+        """Do what a button asks for: `open`, `promote`, `verify`, `compare` and so on; anything else only looks again."""
         self._num_commands += 1
         try:
             self._said = said(*self._done(command))
+            if self._opened:
+                self._detail = self._details(self._opened)
         except MLTrainError as error:
             self._said = trouble(error)
 
@@ -57,6 +63,9 @@ class RegistryState:
         because = f", reason={reason!r}" if reason else ""
         text = call = ""
         match command:
+            case {"cmd": "open", "model": name, "version": number}:
+                self._opened = f"{name}@{number}"
+                text, call = f"{self._opened} is below.", f"models[{self._opened!r}]"
             case {"cmd": "promote", "model": name, "version": number, "alias": alias, "seen": seen}:
                 text = move_line(aliases.promote(session, name, number, alias, reason=reason, seen=seen)).text()
                 call = f"models.promote({name!r}, {number}, {alias!r}{because})"
@@ -80,7 +89,7 @@ class RegistryState:
             case {"cmd": "compare", "model": name, "version": number, "with": other}:
                 differences = VersionDifferences(versions.compare(session, name, int(other), number))
                 title = f"{name}@{other} and {name}@{number}"
-                self._detail = {"title": title, "html": differences._repr_mimebundle_()["text/html"]}
+                self._opened, self._detail = "", {"title": title, "html": differences._repr_mimebundle_()["text/html"]}
                 text, call = f"{title} are compared below.", f"models.diff({name!r}, {other}, {number})"
             case {"cmd": "export", "model": name, "version": number, "format": kind, "to": to}:
                 version = registry.get_model(session, f"{name}@{number}")
@@ -89,8 +98,14 @@ class RegistryState:
                 text = f"{version.ref}: exported as {kind} to {path}."
                 call = f"models.export({name!r}, {number}, format={kind!r}, to={to!r})"
             case {"cmd": "close"}:
-                self._detail = None
+                self._opened, self._detail = "", None
         return text, call
+
+    def _details(self, ref: str) -> dict[str, Any]:
+        """Return what is recorded of a version as it is now."""
+        version = registry.get_model(self._session, ref)
+        details = VersionDetails(version, versions.run_of(self._session, version))
+        return {"title": version.ref, "html": details._repr_mimebundle_()["text/html"]}
 
     def _model(self, found: Sequence[ModelVersion]) -> dict[str, Any]:
         moves = aliases.history(self._session, found[0].name)
@@ -107,7 +122,7 @@ def _version(version: ModelVersion) -> dict[str, Any]:
         "version": version.version,
         "aliases": version.aliases,
         "archived": version.archived is not None,
-        "metrics": theme.one_line(metrics, 300),
+        "metrics": theme.one_line(metrics, _LONGEST),
         "run": theme.visible(version.run_ref),
         "created": theme.moment(version.created_at),
         "parameters": theme.count(version.num_params),
@@ -128,5 +143,5 @@ def _move(move: AliasMove) -> dict[str, Any]:
         "seconds": ((move.until or datetime.now(UTC)) - move.moved_at).total_seconds(),
         "user": theme.one_line(move.user, 100),
         "how": how(move),
-        "reason": theme.visible(move.reason),
+        "reason": theme.one_line(move.reason, _LONGEST),
     }

@@ -73,20 +73,20 @@ function addTimeline(parent, model, { alias, moves }) {
 }
 
 class RegistryView {
-  constructor(el, send) {
+  constructor(el, send, cells) {
     this.send = send;
     this.group = `mlt-${Math.random().toString(36).slice(2)}`;
     this.root = add(el, "section", { class: "mlt mlt-controls mlt-records mlt-registry", "aria-label": "registry" });
     const head = add(this.root, "div", { class: "mlt-row mlt-head" });
     add(head, "strong", { class: "mlt-name" }, "Registry");
     addButton(head, "Refresh", () => this.ask({ cmd: "sync" }));
-    this.said = addSaid(this.root);
+    this.said = addSaid(this.root, cells);
     this.models = add(this.root, "div");
     this.title = add(this.root, "h4");
     this.versions = add(this.root, "div");
     this.tools = add(this.root, "div", { class: "mlt-tools", role: "group" });
     this.form = add(this.root, "div");
-    this.detail = add(this.root, "div");
+    this.detail = add(this.root, "div", { class: "mlt-detail" });
     this.aliases = add(this.root, "div");
   }
 
@@ -170,6 +170,7 @@ class RegistryView {
     this.tools.replaceChildren();
     this.tools.setAttribute("aria-label", `${this.model.name}@${version}`);
     add(this.tools, "strong", {}, `${this.model.name}@${version}`);
+    addButton(this.tools, "Open", () => this.ask({ cmd: "open", ...about }));
     addButton(this.tools, "Set alias…", () => this.askForAlias()).disabled = archived;
     if (archived) addButton(this.tools, "Take back into use", () => this.ask({ cmd: "archive", ...about, undo: true }));
     else addButton(this.tools, "Archive…", () => this.askForReason("Archive", `${about.model}@${version}`, { cmd: "archive", ...about }));
@@ -239,7 +240,7 @@ class RegistryView {
 
 export default {
   render({ model, el }) {
-    const view = new RegistryView(el, (command) => model.send(command));
+    const view = new RegistryView(el, (command) => model.send(command), cellsOf(model));
     const draw = () => view.show(model.get("state"));
     model.on("change:state", draw);
     draw();

@@ -92,7 +92,7 @@ function addOverlay(parent, { metrics, curves }) {
 function drawCoordinates(svg, { axes, lines }) {
   const width = svg.clientWidth;
   const [top, bottom] = [26, 30];
-  const [left, right] = [84, 60];
+  const [left, right] = [84, 84];
   const x = (i) => left + (i / (axes.length - 1)) * (width - left - right);
   const y = (place) => COORDINATES_HEIGHT - bottom - (place ?? UNSET) * (COORDINATES_HEIGHT - top - bottom);
   svg.replaceChildren();

@@ -79,7 +79,7 @@ class RunsState(State[Mapping[str, Any]]):
                 self._said = said(f"{run.ref} is below.", f"runs[{run.ref!r}]")
             case {"cmd": "cell", "run": run_id}:
                 run = get_run(self._session, run_id)
-                self._said = {**said(f"The cell of {run.ref}, to be put into a cell below:"), "code": run.source}
+                self._said = {**said(f"The cell of {run.ref}:"), "code": run.source}
             case {"cmd": "compare", "runs": run_ids}:
                 self._compare(runs_to_compare(self._session, run_ids[:_MOST_COMPARED]), len(run_ids))
             case {"cmd": "register", "run": run_id, "name": name}:

@@ -6,14 +6,14 @@ const SECONDS_BETWEEN_LOOKS = { alive: 2, quiet: 3 };
 const PATIENCE = 0.3; // seconds until it is said that the kernel is busy
 
 class RunsView {
-  constructor(el, send) {
+  constructor(el, send, cells) {
     this.send = send;
     this.chosen = new Map(); // id to name
     this.root = add(el, "section", { class: "mlt mlt-controls mlt-records mlt-runs", "aria-label": "runs" });
     const head = add(this.root, "div", { class: "mlt-row mlt-head" });
     add(head, "strong", { class: "mlt-name" }, "Runs");
     this.addTools();
-    this.said = addSaid(this.root);
+    this.said = addSaid(this.root, cells);
     this.body = addTable(this.root, "runs", []);
     this.head = this.body.previousSibling.rows[0];
     this.nothing = add(this.root, "p");
@@ -266,7 +266,7 @@ export default () => {
       followed = follow(model, { empty: () => ({}), merge: Object.assign });
     },
     render({ model, el }) {
-      const view = new RunsView(el, (command) => model.send(command));
+      const view = new RunsView(el, (command) => model.send(command), cellsOf(model));
       const show = (state) => view.show(state);
       const sizes = new ResizeObserver(() => view.resize());
       followed.watch(show);

@@ -28,6 +28,7 @@ from jupyter_mltrain.widgets.state import State, significant
 _MOST_NOTICES = 12  # every trial may have something to say
 _TEXT_WIDTH = 60  # of a value that is a text
 _CAUSE_WIDTH = 300
+_LONGEST_NOTICE = 1000
 
 Row = dict[str, Any]  # a trial: number, status, scores, values, epochs, seconds, best, each once it is known
 
@@ -139,7 +140,7 @@ class SearchState(State[SearchEvent]):
 
     def _notice(self, text: str) -> None:
         """Keep a sentence once, however many trials say it."""
-        notices = self._about["notices"]
+        notices, text = self._about["notices"], theme.one_line(text, _LONGEST_NOTICE)
         if text not in notices and len(notices) < _MOST_NOTICES:
             self._about["notices"] = [*notices, text]
 

@@ -31,12 +31,12 @@ function describeSearchTime(search) {
 
 function describeBest(search, best) {
   if (!best) return "no trial has a score yet";
-  const scores = search.objectives.map(([metric]) => `${metric} ${formatScore(best.scores[metric])}`);
+  const scores = search.objectives.map(([metric]) => `${shorten(metric)} ${formatScore(best.scores[metric])}`);
   return `trial ${best.number}, ${scores.join(", ")}`;
 }
 
 function describeValues(values) {
-  return Object.entries(values ?? {}).map(([name, value]) => `${name} ${formatSetting(value)}`).join(" · ");
+  return Object.entries(values ?? {}).map(([name, value]) => `${shorten(name)} ${formatSetting(value)}`).join(" · ");
 }
 
 // Never gets lower again, so that what is below stays in its place.

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mltrain.domain.errors import MLTrainError
+from jupyter_mltrain.widgets.cell_output import CellOutput
 from jupyter_mltrain.widgets.live_view import running_kernel, widget_view
 from jupyter_mltrain.widgets.view import Page
 
@@ -34,6 +35,8 @@ class StandingView(ABC):
         self._is_alive = live and running_kernel() is not None
         self._widget: LiveWidget | None = None
         self._twin: Any = None
+        if self._is_alive:
+            self._output = CellOutput()
 
     @abstractmethod
     def _page(self) -> Page:
@@ -60,6 +63,7 @@ class StandingView(ABC):
             return
         self._twin = display(self._bundle(), raw=True, display_id=True)
         self._widget = self._make_widget()
+        self._widget.cell_id = self._output.cell_id
         display(widget_view(self._widget), raw=True)
 
     def _receive(self, command: Mapping[str, Any]) -> None:

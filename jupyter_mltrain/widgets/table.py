@@ -11,6 +11,7 @@ from jupyter_mltrain.widgets import theme
 from jupyter_mltrain.widgets.view import View
 
 _TEXT_CELL, _HTML_CELL = 48, 300  # characters shown of a cell that is longer
+_LONG_NAME, _LONG_VALUE = 48, 1000  # characters of a name that has several lines, of a value that scrolls
 _TEXT_ROWS = 50
 
 
@@ -56,7 +57,7 @@ class Table(View):
     def html(self) -> str:
         """Return the table, and the script if it is sortable."""
         caption = f"<caption>{theme.escape(self.caption)}</caption>" if self.caption else ""
-        heads = "".join(f'<th scope="col">{theme.escape(column)}</th>' for column in self.columns)
+        heads = "".join(_head("col", column) for column in self.columns)
         numeric = self._numeric()
         script = f"<script>{_script()}</script>" if self.sortable and len(self.rows) > 1 else ""
         marks = ["mltrain-sortable"] * bool(script) + [f"mltrain-n{i}" for i, is_number in enumerate(numeric, 1) if is_number]
@@ -85,9 +86,9 @@ class Fields(View):
 
     def html(self) -> str:
         """Return a table of two columns."""
-        left = 'style="text-align:left"'  # not left to the theme: front ends that strip it set cells to the right
+        left = "text-align:left"  # not left to the theme: front ends that strip it set cells to the right
         rows = "".join(
-            f'<tr><th scope="row" {left}>{theme.escape(name)}</th><td {left}>{theme.escape(value)}</td></tr>'
+            f'<tr>{_head("row", name, style=left)}<td style="{left}">{_scrolling(value)}</td></tr>'
             for name, value in self._filled()
         )
         return f'<div class="mltrain-table"><table class="mltrain-fields"><tbody>{rows}</tbody></table></div>'
@@ -109,9 +110,23 @@ def _row(row: Sequence[Value], *, sortable: bool) -> str:
 
     Its cells end where the next begins, which HTML allows and which saves half the bytes of a long table.
     """
-    shown = [theme.escape(_shown(value, _HTML_CELL)) for value in row]
-    cells = "".join(f"<td{_sort_key(value) if sortable else ''}>{text}" for value, text in zip(row[1:], shown[1:], strict=True))
-    return f'<tr><th scope="row"{_sort_key(row[0]) if sortable else ""}>{shown[0]}</th>{cells}</tr>'
+    name, *values = row
+    cells = "".join(f"<td{_sort_key(value) if sortable else ''}>{theme.escape(_shown(value, _HTML_CELL))}" for value in values)
+    return f"<tr>{_head('row', name, _sort_key(name) if sortable else '')}{cells}</tr>"
+
+
+def _head(scope: str, name: Value, attributes: str = "", style: str = "") -> str:
+    """Return a header cell; names stand on one line unless they are very long."""
+    if isinstance(name, str) and len(name) > _LONG_NAME:
+        style += ";white-space:normal;overflow-wrap:anywhere;min-width:14em"
+    style = f' style="{style}"' if style else ""
+    return f'<th scope="{scope}"{attributes}{style}>{theme.escape(_shown(name, _HTML_CELL))}</th>'
+
+
+def _scrolling(value: str) -> str:
+    if len(value) <= _LONG_VALUE:
+        return theme.escape(value)
+    return f'<div style="max-height:15em;overflow:auto" tabindex="0">{theme.escape(value)}</div>'
 
 
 def _sort_key(value: Value) -> str:

@@ -25,6 +25,7 @@ STYLE = f"<style>{' '.join(Path(__file__).with_name('theme.css').read_text('utf-
 Its class stands twice, `.mltrain.mltrain`, to weigh more than the front end's own rules for what is inside an output.
 """
 
+_LONGEST_WORD = 60
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -42,6 +43,11 @@ def one_line(text: str, width: int) -> str:
 def escape(text: str) -> str:
     """Return HTML that shows exactly `text`, in an element or in a quoted attribute."""
     return html.escape(visible(text))
+
+
+def breaking(text: str) -> str:
+    """Return the attribute of an element that breaks words which no line can hold; none for text without such words."""
+    return ' style="overflow-wrap:anywhere"' if any(len(word) > _LONGEST_WORD for word in text.split()) else ""
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -49,7 +49,7 @@ function makeTrialsChart(parent) {
     const last = Math.max(newest, axisEnd(newest, numTrials));
     const x = (number) => MARGIN.left + (number / last) * (width - MARGIN.left - MARGIN.right);
     const y = (score) => HEIGHT - MARGIN.bottom - scale.place(score) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-    setText(title, `${metric} by trial${scale.isLog ? " (log)" : ""}`);
+    setText(title, `${shorten(metric)} by trial${scale.isLog ? " (log)" : ""}`);
     svg.replaceChildren();
     drawAxes(svg, width, scale, last, x, y, "trial");
     const bests = scored.filter((trial) => trial.best).map(({ number, scores }) => [number, scores[metric]]);

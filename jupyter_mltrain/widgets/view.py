@@ -66,7 +66,7 @@ class Line(View):
     def html(self) -> str:
         """Return a paragraph."""
         lead = f"<strong>{theme.escape(self.lead)}</strong>: " if self.lead else ""
-        return f"<p>{lead}{theme.escape(self.content)}</p>"
+        return f"<p{theme.breaking(f'{self.lead} {self.content}')}>{lead}{theme.escape(self.content)}</p>"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -103,7 +103,8 @@ class Section(Page):
     def html(self) -> str:
         """Return what a browser folds without a script."""
         state = " open" if self.unfolded else ""
-        return f"<details{state}><summary>{theme.escape(self.title)}</summary>{Page.html(self)}</details>"
+        summary = f"<summary{theme.breaking(self.title)}>{theme.escape(self.title)}</summary>"
+        return f"<details{state}>{summary}{Page.html(self)}</details>"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -118,4 +119,5 @@ class Findings(View):
 
     def html(self) -> str:
         """Return a list."""
-        return f"<ul>{''.join(f'<li>{theme.escape(sentence)}</li>' for sentence in self.sentences)}</ul>"
+        items = "".join(f"<li{theme.breaking(sentence)}>{theme.escape(sentence)}</li>" for sentence in self.sentences)
+        return f"<ul>{items}</ul>"

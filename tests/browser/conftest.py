@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import nbformat
 import pytest
@@ -102,7 +103,7 @@ def servers(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> Server:
-    """JupyterLab, unless the test is parametrised with `notebook`, for Notebook 7."""
+    """JupyterLab, unless the test is parametrised with `notebook`, for Notebook 7, or `hub`, for JupyterLab as on JupyterHub."""
     return servers(getattr(request, "param", "lab"))
 
 
@@ -111,13 +112,13 @@ def _running(application: str, root: Path) -> Iterator[Server]:
     token = secrets.token_hex(8)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        base = f"http://127.0.0.1:{free.getsockname()[1]}"
+        base = f"http://127.0.0.1:{free.getsockname()[1]}{_prefix(application)}"
     with (root / "server.log").open("wb") as log:
         command = _command(application, root, base, token)
         process = subprocess.Popen(command, cwd=root, env=_environment(root), stdout=log, stderr=log)
         try:
             _wait_until_up(process, f"{base}/api/status?token={token}", root / "server.log")
-            yield Server(root, base, f"{base}/{'lab/tree' if application == 'lab' else 'notebooks'}/", token)
+            yield Server(root, base, f"{base}/{'notebooks' if application == 'notebook' else 'lab/tree'}/", token)
         finally:
             process.terminate()
             try:
@@ -127,11 +128,16 @@ def _running(application: str, root: Path) -> Iterator[Server]:
                 process.wait()
 
 
+def _prefix(application: str) -> str:
+    """Return what stands before every path of the server: a JupyterHub gives each user one."""
+    return "/user/ada" if application == "hub" else ""
+
+
 def _command(application: str, root: Path, base: str, token: str) -> list[str]:
-    class_name = "LabApp" if application == "lab" else "JupyterNotebookApp"
+    module, class_name = ("notebook", "JupyterNotebookApp") if application == "notebook" else ("jupyterlab", "LabApp")
     return [
-        *(sys.executable, "-m", "jupyterlab" if application == "lab" else "notebook"),
-        *("--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={base.rpartition(':')[2]}", "--ServerApp.port_retries=0"),
+        *(sys.executable, "-m", module, "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+        *(f"--port={urlsplit(base).port}", "--ServerApp.port_retries=0", f"--ServerApp.base_url={_prefix(application)}/"),
         *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}", f"--{class_name}.expose_app_in_browser=True"),
         *("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
     ]

@@ -98,6 +98,7 @@ def test_the_keyboard_fills_it_in_trains_stops_and_puts_the_cell_below(
     form.notebook.run(2)
     assert form.notebook.js(SOURCE, 2) == "%%train --data x_train, y_train --validation-split 0.2 --epochs 2\nbuild()"
     expect(form.notebook.output(2)).to_contain_text("run: completed, 2 epochs")
+    check_help(form.notebook, expect)
     assert (form.notebook.external, form.notebook.errors) == ([], [])
 
     form.notebook.save()
@@ -109,6 +110,21 @@ def test_the_keyboard_fills_it_in_trains_stops_and_puts_the_cell_below(
     expect(kept).to_contain_text("run: stopped after")
     kept.screenshot(path=tmp_path / "kept.png")
     expect(kept.get_by_text(re.compile("Error displaying widget|model not found|Loading widget"))).to_be_hidden()
+
+
+def check_help(notebook: Any, expect: Any) -> None:
+    """Ask by keyboard for the manual and for options in a cell that trains."""
+    keyboard = notebook.page.keyboard
+    notebook.cell(2).locator(".cm-line").first.click()
+    keyboard.press("End")
+    keyboard.type(" --pre")
+    keyboard.press("Tab")
+    expect(notebook.page.locator(".jp-Completer")).to_contain_text("--precision", timeout=30_000)
+    keyboard.press("Enter")
+    expect(notebook.cell(2)).to_contain_text("--epochs 2 --precision")
+    for key in ("Home", *["ArrowRight"] * 4, "Shift+Tab"):
+        keyboard.press(key)
+    expect(notebook.page.locator(".jp-Tooltip")).to_contain_text("--early-stop", timeout=30_000)
 
 
 @pytest.mark.parametrize("server", ["notebook"], indirect=True)

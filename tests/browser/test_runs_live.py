@@ -156,13 +156,16 @@ def test_what_goes_on_elsewhere_is_seen_and_acted_on_by_keyboard_and_a_table_sta
     seen.button("Cell").focus()
     keyboard.press("Enter")
     expect(seen.said.locator("pre")).to_have_text(f"%%train elsewhere\n# {HOSTILE[:40]}")
-    assert seen.page.locator(".jp-Notebook .jp-CodeCell").count() == 3
+    seen.button("Insert cell").focus()
+    keyboard.press("Enter")
+    expect(seen.notebook.cell(2)).to_contain_text("%%train elsewhere")
+    assert seen.page.locator(".jp-Notebook .jp-CodeCell").count() == 4
 
     twin = seen.output.locator(".mltrain").first
     expect(twin).to_be_hidden()
     assert len(seen.notebook.save()) < 300_000
-    seen.notebook.run(2)
-    empty = seen.notebook.output(2).locator(".mlt-runs")
+    seen.notebook.run(3)
+    empty = seen.notebook.output(3).locator(".mlt-runs")
     expect(empty).to_contain_text("put %%train on top of a cell that trains a Keras model")
     expect(empty.get_by_role("table")).to_have_count(0)
     seen.notebook.command("kernelmenu:shutdown")

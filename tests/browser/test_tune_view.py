@@ -27,6 +27,7 @@ adam = keras.optimizers.Adam(hp.Float("lr", 1e-4, 1e-1, log=True))
 model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x_train, y_train, validation_data=(x_val, y_val))
 """
+IS_THEME = "name => document.body.dataset.jpThemeName.endsWith(name)"
 SEEN = "print(search.status, [trial.status.value for trial in search.trials])"
 
 
@@ -72,11 +73,11 @@ def test_seen_stopped_kept_and_opened_again(searching: Any, expect: Any, tmp_pat
     expect(view.locator(".mlt-place")).to_contain_text("of 500")
     expect(view.locator(".mlt-trials tbody tr.mlt-is-best")).to_have_count(1)
     expect(view.get_by_role("img", name="score by trial").locator(".mlt-is-best")).to_have_count(1)
-    screenshots(notebook, tmp_path, "search")
+    screenshots(notebook, tmp_path, "search", selector=".mlt")
     search.stop()
     expect(view).to_have_count(0)
     check_result(search, expect)
-    screenshots(notebook, tmp_path, "found")
+    screenshots(notebook, tmp_path, "found", selector=".mltrain")
     notebook.run(2)
     status, _, statuses = notebook.output(2).inner_text().partition(" ")
     *before, last = ast.literal_eval(statuses)
@@ -86,10 +87,13 @@ def test_seen_stopped_kept_and_opened_again(searching: Any, expect: Any, tmp_pat
     check_result(search, expect)
 
 
-def screenshots(notebook: Any, folder: Any, name: str) -> None:
+def screenshots(notebook: Any, folder: Any, name: str, *, selector: str) -> None:
+    """Take a picture in each theme, and let axe-core look at it."""
     for theme in ("Dark", "Light"):
         notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+        notebook.page.wait_for_function(IS_THEME, arg=theme)
         notebook.output(1).screenshot(path=folder / f"{name}-{theme.lower()}.png")
+        assert notebook.accessibility_faults(selector) == []
 
 
 def check_result(search: Searching, expect: Any) -> None:

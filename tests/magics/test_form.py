@@ -126,6 +126,7 @@ CELLS: list[tuple[dict[str, str], str]] = [
     ({}, "%%train --data x_train, y_train --val x_val, y_val --epochs 10\nNet()"),
     ({"validation_data": ""}, "%%train --data x_train, y_train --validation-split 0.2 --epochs 10\nNet()"),
     ({"data": "frame"}, '%%train --data frame --target "petal width" --validation-split 0.2 --epochs 10\nNet()'),
+    ({"data": "frame", "target": "a  b\t"}, '%%train --data frame --target "a  b\t" --validation-split 0.2 --epochs 10\nNet()'),
     ({"data": "frame", "target": "it's"}, '%%train --data frame --target "it\'s" --validation-split 0.2 --epochs 10\nNet()'),
     ({"data": "batches", "model": "net"}, "%%train --data batches --epochs 10\nnet"),
     ({"data": "pair", "validation_split": ""}, "%%train --data pair --epochs 10\nNet()"),
@@ -136,7 +137,7 @@ CELLS: list[tuple[dict[str, str], str]] = [
 
 def test_the_cell_follows_the_fields(notebook):
     notebook.run(VARIABLES)
-    notebook.shell.user_ns["frame"] = pd.DataFrame({"it's": [1, 2], "petal width": [3, 4]})
+    notebook.shell.user_ns["frame"] = pd.DataFrame({"it's": [1, 2], "a  b\t": [1, 2], "petal width": [3, 4]})
     assert [TrainForm(**values).cell for values, _ in CELLS] == [cell for _, cell in CELLS]
     form = state(notebook)
     form.take({"data": "frame"})
@@ -229,6 +230,21 @@ def test_names_of_columns_are_shown_as_text(notebook):
     assert "<script>" not in notebook.outputs[0].data["text/html"]
     assert "\\u202e" in notebook.text
     assert "\\u202e" in shown(state(notebook))["shown"]
+
+
+def test_a_column_whose_name_cannot_stand_on_a_line_is_refused_and_any_other_trains(notebook):
+    unwritable = ["two\nlines", "{x}", "both ' and \""]
+    writable = ["x" * 10_000, "<b>'s", "price, $", "\u202e\u05e9"]
+    notebook.run("import keras\ndef build(): return keras.Sequential([keras.layers.Dense(1)])")
+    notebook.shell.user_ns["frame"] = pd.DataFrame({name: [1.0, 2.0] for name in unwritable + writable})
+    for name in unwritable:
+        fault = shown(state(notebook, target=name))["faults"]["target"]
+        assert fault.startswith("expected a column whose name can stand on a line")
+    for name in writable:
+        assert shown(state(notebook, target=name))["faults"] == {}
+    notebook.run(state(notebook, target="price, $", epochs=1, validation_split="").cell.text)
+    long = shown(state(notebook, target="price, $", name="y" * 10_000, learning_rate="z" * 10_000))["faults"]
+    assert {name: len(text) < 501 for name, text in long.items()} == {"name": True, "learning_rate": True}
 
 
 def test_what_the_form_has_not_is_an_error(notebook, monkeypatch):

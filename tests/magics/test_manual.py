@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from IPython.utils.tokenutil import token_at_cursor
 
 from jupyter_mltrain.magics.options import flags, positionals, subcommands
 
@@ -14,6 +15,15 @@ def test_the_manual_of_a_magic_tells_of_every_command(notebook):
     assert "\n%runs compare RUN …\n" in manual
     assert "  --status {running,completed,stopped,interrupted,failed,pruned,died}\n" in manual
     assert "<" not in manual
+
+
+@pytest.mark.parametrize(
+    ("cell", "cursor", "option"),
+    [("%%train digits\nfit(x, y)", 4, "--early-stop"), ("%%train", 7, "--early-stop"), ("%models", 1, "--reason")],
+)
+def test_shift_tab_on_a_magic_shows_its_manual(notebook, cell, cursor, option):
+    name = token_at_cursor(cell, cursor)  # as the kernel answers a front end
+    assert option in notebook.shell.object_inspect_mime(name)["text/plain"]
 
 
 @pytest.mark.parametrize(

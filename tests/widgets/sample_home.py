@@ -16,7 +16,7 @@ from jupyter_mltrain.store.records import running
 from jupyter_mltrain.store.run_rows import epoch_rows, score_rows, tag_rows
 from jupyter_mltrain.store.schema import counters, epochs, run_scores, run_tags, runs
 
-HOSTILE = "\"'</script><script>alert(1)</script>{x}\n\u202e" + "x" * 10_000
+HOSTILE = "\"'</script><script>alert(1)</script><img src=x onerror=alert(1)>{x}\n\u202e" + "x" * 10_000
 ELSEWHERE = Process(host="lovelace", pid=4711, started=0.0)
 
 

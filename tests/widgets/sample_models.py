@@ -31,6 +31,8 @@ VERSION = ModelVersion(
     created_at=datetime(2026, 3, 1, 14, 5, 9, tzinfo=UTC),
 )
 
+DATA = {"x": {"kind": "array", "shape": [1437, 8, 8], "dtype": "float32", "content": "xxh3:9f86d081"}}
+
 
 def make_move(**changes: Any) -> AliasMove:
     """Return the first move of `digits@champion`, to version 3."""
@@ -52,7 +54,7 @@ def make_move(**changes: Any) -> AliasMove:
 def make_registry(home: Path, num_versions: int = 3, name: str = "digits") -> Session:
     """Return a session in whose registry a model has versions of a layer of as many units as their numbers."""
     session = Session(str(home))
-    made = {"name": name, "source": "", "options": {}, "tags": {}, "note": "", "facts": {}, "user": "ada"}
+    made = {"name": name, "source": "", "options": {}, "tags": {}, "note": "", "facts": {"data": DATA}, "user": "ada"}
     run = session.store.runs.create_run(process=Process(host="lovelace", pid=4711, started=0.0), **made)
     file = run.folder / "best.keras"
     for number in range(1, num_versions + 1):

@@ -40,7 +40,7 @@ def test_a_notebook_gets_a_png_and_a_text_without_what_changes_every_time() -> N
     assert set(bundle) == {"text/plain", "image/png"}
     picture = image.imread(io.BytesIO(base64.b64decode(bundle["image/png"])), format="png")
     assert picture.shape[:2] == (384, 1152)
-    assert metadata["image/png"] == {"width": 765, "height": 255}
+    assert metadata["image/png"] == {"width": 765, "height": 255, "alt": bundle["text/plain"]}
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from sample_models import VERSION, make_move
-from sample_runs import Page
+from sample_runs import Page, make_run
 
-from jupyter_mltrain.domain.model import Archival, Signature
+from jupyter_mltrain.domain.alias import AliasMove
+from jupyter_mltrain.domain.model import Archival, ModelVersion, Signature
 from jupyter_mltrain.widgets import theme
-from jupyter_mltrain.widgets.models_view import ModelDetails, ModelsList
+from jupyter_mltrain.widgets.models_view import ModelDetails, ModelsList, VersionDetails
 
 ROW = [
     *(
@@ -33,9 +35,15 @@ def test_an_empty_registry_says_what_to_do_first() -> None:
     assert ModelsList([]).text() == "No model is registered yet: add --register NAME to a %%train line."
 
 
-def test_details_show_the_version_and_the_history_of_its_name() -> None:
-    details = ModelDetails(VERSION, [VERSION, replace(VERSION, version=2)])
+def details_of(version: ModelVersion, *others: ModelVersion, moves: Sequence[AliasMove] = ()) -> ModelDetails:
+    return ModelDetails(VersionDetails(version, make_run()), [version, *others], moves)
+
+
+def test_details_show_the_version_its_data_and_the_history_of_its_name() -> None:
+    details = details_of(VERSION, replace(VERSION, version=2))
     rows = Page(details.html()).rows
+    assert ["takes", "image (?, 8, 8) float32"] in rows
+    assert ["x.shape", "1437, 8, 8"] in rows
     assert ["loss", "0.0123", "0.0812"] in rows
     assert ["sha256", VERSION.sha256] in rows
     assert ["made by run", "digits#3 (01jzabc00003)"] in rows
@@ -48,16 +56,16 @@ def test_details_tell_aliases_what_is_archived_and_the_timeline() -> None:
     when = datetime(2026, 3, 2, tzinfo=UTC)
     named = replace(VERSION, aliases=("champion", "staging"))
     archived = replace(VERSION, version=2, archived=Archival(at=when, user="bob", reason="worse"))
-    details = ModelDetails(named, [named, archived], [make_move(version=3)])
+    details = details_of(named, archived, moves=[make_move(version=3)])
     rows = Page(details.html()).rows
     assert ["aliases", "champion, staging"] in rows
     assert [row[1] for row in rows if row[0] in ("digits@3", "digits@2")] == ["champion, staging", "archived"]
     assert rows[-1][:2] == ["champion", "digits@3"]
-    assert ["archived", f"{theme.moment(when)} by bob: worse"] in Page(ModelDetails(archived, [archived]).html()).rows
+    assert ["archived", f"{theme.moment(when)} by bob: worse"] in Page(details_of(archived).html()).rows
 
 
-def test_a_version_without_metrics_or_signature_is_shown() -> None:
+def test_a_version_without_metrics_signature_or_run_is_shown() -> None:
     bare = replace(VERSION, metrics={}, signature=Signature())
-    rows = Page(ModelDetails(bare, [bare]).html()).rows
+    rows = Page(VersionDetails(bare, None).html()).rows
     assert "takes" not in [row[0] for row in rows]
     assert rows[0] == ["parameters", "12,810"]

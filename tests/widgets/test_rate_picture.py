@@ -33,7 +33,7 @@ def count(picture: Any, colour: str) -> int:
 def test_the_text_has_no_number_and_the_picture_is_small_and_always_the_same() -> None:
     bundle, metadata = RatePicture(make_test())._repr_mimebundle_()
     assert bundle["text/plain"] == "learning-rate range test: loss by learning rate"
-    assert metadata["image/png"] == {"width": 425, "height": 221}
+    assert metadata["image/png"] == {"width": 425, "height": 221, "alt": bundle["text/plain"]}
     first, second = (RatePicture(make_test()).picture() for _ in range(2))
     assert first == second
     assert first is not None

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from sample_models import make_registry
+from sample_runs import Page
 
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.widgets.registry_state import RegistryState
@@ -116,11 +117,28 @@ def test_verify_tells_what_is_wrong(buttons: Buttons) -> None:
     assert "received a changed or damaged file" in said["text"]
 
 
+def test_a_version_that_is_opened_is_shown_as_it_is_now(buttons: Buttons) -> None:
+    said = buttons.press("open", version=2)
+    assert (said["text"], said["code"].splitlines()[-1]) == ("digits@2 is below.", "jupyter_mltrain.models['digits@2']")
+    opened = Page(buttons.shown["detail"]["html"])
+    assert ["takes", "image (?, 8, 8) float32"] in opened.rows
+    assert ["gives", "digit (?, 10) float32, <b> (1,) bool"] in opened.rows
+    assert ["x.shape", "1437, 8, 8"] in opened.rows
+    assert {row[0]: row[1] for row in opened.rows if row}["registered"].endswith("by ada")
+    buttons.promote(2, seen=0)
+    assert ["aliases", "champion"] in Page(buttons.shown["detail"]["html"]).rows
+    buttons.press("compare", version=2, **{"with": 1})
+    assert buttons.shown["detail"]["title"] == "digits@1 and digits@2"
+    buttons.press("close")
+    assert buttons.shown["detail"] is None
+
+
 def test_the_code_does_what_the_button_did_whatever_the_reason(
     buttons: Buttons, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = buttons.promote(2, seen=0, reason=HOSTILE)["code"]
-    assert "\\u202e" in buttons.model["aliases"][0]["moves"][0]["reason"]
+    shown = buttons.model["aliases"][0]["moves"][0]["reason"]
+    assert ("\\u202e" in shown, len(shown)) == (True, 300)
     make_registry(tmp_path / "elsewhere").close()
     monkeypatch.setattr("jupyter_mltrain.api.session._session_of_extension", lambda _: None)
     monkeypatch.setenv("MLTRAIN_HOME", str(tmp_path / "elsewhere"))

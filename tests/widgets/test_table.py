@@ -62,8 +62,11 @@ def test_hostile_text_is_shown_and_does_nothing(hostile: str) -> None:
 
 def test_very_long_and_many_line_text_stays_one_short_line_in_a_table_and_whole_among_fields() -> None:
     text = "line\n" + "x" * 10_000
-    assert Page(Table(("a",), [(text,)]).html()).rows[1] == ["line↵" + "x" * 294 + "…"]
-    assert Page(Fields([("a", text)]).html()).rows == [["a", text]]
+    shown = Page(Table(("a", "b"), [(text, text)]).html())
+    assert shown.rows[1] == ["line↵" + "x" * 294 + "…"] * 2
+    styles = [attributes.get("style") or "" for tag, attributes in shown.elements if tag == "th"]
+    assert ["overflow-wrap" in style for style in styles] == [False, False, True]
+    assert text in Page(Fields([("a", text)]).html()).text
 
 
 def test_a_cell_carries_its_value_only_where_the_text_would_not_sort() -> None:
