@@ -105,8 +105,9 @@ function drawCoordinates(svg, { axes, lines }) {
     add(svg, "line", { class: "mlt-axis", x1: x(i), x2: x(i), y1: y(0), y2: y(1) });
     add(svg, "text", { class: "mlt-axis-name", x: x(i), y: 14, "text-anchor": "middle" }, name);
     const unset = lines.some((places) => places[i] == null) ? [[null, "not set"]] : [];
+    const [aside, anchor] = i === axes.length - 1 ? [5, "start"] : [-5, "end"]; // where no lines are, at both ends
     for (const [place, text] of [...ticks, ...unset]) {
-      add(svg, "text", { x: x(i) - 5, y: y(place) + 3.5, "text-anchor": "end" }, text);
+      add(svg, "text", { x: x(i) + aside, y: y(place) + 3.5, "text-anchor": anchor }, text);
     }
   });
 }

@@ -101,7 +101,8 @@ def recorded_differences(runs: Sequence[Run]) -> View:
 def _recorded(run: Run) -> Iterator[tuple[str, str]]:
     model = {name: value for name, value in run.facts.get("model", {}).items() if name != "summary"}
     known = {name: value for name, value in run.facts.items() if name not in facts.NOT_COMPARED}
-    groups = {"options": run.options, **known, "model": model, "hyperparams": facts.hyperparams(run), "tags": run.tags}
+    groups = {"options": run.options, **known, "model": model, "hyperparams": facts.hyperparams(run)}
+    groups["tags"] = {name: value or True for name, value in run.tags.items()}
     if run.trial:
         groups |= {"trial": run.trial.values}
     if run.result:

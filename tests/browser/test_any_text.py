@@ -21,7 +21,7 @@ NAME = "n" * 100
 SAMPLES = Path(__file__).parents[1] / "widgets"
 PREPARE = """%load_ext jupyter_mltrain
 %config MLTrain.home = "{home}"
-import keras, pandas, sys
+import pandas, sys
 sys.path.insert(0, "{samples}")
 from sample_home import HOSTILE
 frame = pandas.DataFrame({{HOSTILE: [1, 2], "<script>alert(1)</script>" + "x" * 10_000: [1, 2]}})

@@ -22,10 +22,10 @@ IS_THEME = "name => document.body.dataset.jpThemeName.endsWith(name) && !documen
 
 
 class Form:
-    """A notebook whose second cell is `%mltrain form`."""
+    """A notebook whose second cell is `%mltrain form`, and whose third is that of a search."""
 
     def __init__(self, open_notebook: Any, home: Path) -> None:
-        self.notebook = open_notebook(DATA.format(home=home), "%mltrain form")
+        self.notebook = open_notebook(DATA.format(home=home), "%mltrain form", "%mltrain form tune")
         self.notebook.run(0)
         self.notebook.run(1)
         self.output = self.notebook.output(1)
@@ -99,6 +99,7 @@ def test_the_keyboard_fills_it_in_trains_stops_and_puts_the_cell_below(
     assert form.notebook.js(SOURCE, 2) == "%%train --data x_train, y_train --validation-split 0.2 --epochs 2\nbuild()"
     expect(form.notebook.output(2)).to_contain_text("run: completed, 2 epochs")
     check_help(form.notebook, expect)
+    check_search(form, expect)
     assert (form.notebook.external, form.notebook.errors) == ([], [])
 
     form.notebook.save()
@@ -125,6 +126,21 @@ def check_help(notebook: Any, expect: Any) -> None:
     for key in ("Home", *["ArrowRight"] * 4, "Shift+Tab"):
         keyboard.press(key)
     expect(notebook.page.locator(".jp-Tooltip")).to_contain_text("--early-stop", timeout=30_000)
+
+
+def check_search(form: Form, expect: Any) -> None:
+    """Say by keyboard where a search is to look."""
+    form.notebook.run(3)
+    view = form.notebook.output(3).locator(".mlt-form")
+    view.get_by_label("tune Learning rate").focus()
+    form.notebook.page.keyboard.press("Space")
+    expect(view.get_by_role("group", name="where to search for Learning rate")).to_be_visible()
+    for end, text in (("from", "1e-4"), ("to", "1e-1")):
+        form.tab_to(end)
+        form.type(text)
+    expect(view.locator("pre")).to_contain_text('optimizer.learning_rate = hp.Float("learning_rate", 1e-4, 1e-1, log=True)')
+    expect(view).to_contain_text("expected a loss where the optimizer or its rate is tuned")
+    assert form.notebook.accessibility_faults(".mlt-form") == []
 
 
 @pytest.mark.parametrize("server", ["notebook"], indirect=True)

@@ -167,8 +167,8 @@ def test_of_two_notebooks_that_move_an_alias_one_wins_and_the_other_is_told(regi
     other.close()
 
 
-def test_the_keyboard_alone_is_enough(registry: Any, expect: Any) -> None:
-    seen = registry()
+def test_the_keyboard_alone_is_enough_and_an_empty_registry_says_what_to_do_first(registry: Any, home: Path, expect: Any) -> None:
+    seen = registry(f'%config MLTrain.home = "{home}-empty"\n%models')
     keyboard = seen.notebook.page.keyboard
     seen.view.get_by_role("radio", name="digits@3").focus()
     keyboard.press("ArrowDown")
@@ -181,7 +181,11 @@ def test_the_keyboard_alone_is_enough(registry: Any, expect: Any) -> None:
     keyboard.press("Enter")
     expect(seen.said).to_contain_text("digits@champion: digits@2 now")
     assert seen.timeline("champion")[0][-1] == "add a cell: a, b, dd"
-    assert seen.notebook.page.locator(".jp-Notebook .jp-CodeCell").count() == 2
+    assert seen.notebook.page.locator(".jp-Notebook .jp-CodeCell").count() == 3
+    seen.notebook.run(2)
+    empty = seen.notebook.output(2).locator(".mlt-registry")
+    expect(empty).to_contain_text("No model is registered yet: add --register NAME to a %%train line.")
+    expect(empty.get_by_role("table")).to_have_count(0)
 
 
 def test_what_stays_is_a_table(registry: Any, open_file: Any, expect: Any) -> None:
@@ -205,12 +209,6 @@ def test_what_stays_is_a_table(registry: Any, open_file: Any, expect: Any) -> No
     expect(again.output(1).get_by_text(re.compile("Error displaying widget|model not found|Loading widget"))).to_be_hidden()
     table.locator("summary").click()
     expect(table).to_contain_text(HOSTILE)
-
-
-def test_an_empty_registry_says_what_to_do_first(open_notebook: Any, expect: Any, tmp_path: Path) -> None:
-    seen = Registry(open_notebook, tmp_path / "nothing")
-    expect(seen.view).to_contain_text("No model is registered yet: add --register NAME to a %%train line.")
-    expect(seen.view.get_by_role("table")).to_have_count(0)
 
 
 def test_a_thousand_versions_are_there_at_once(open_notebook: Any, expect: Any, tmp_path: Path) -> None:
