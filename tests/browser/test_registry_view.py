@@ -12,7 +12,7 @@ from contrasts import CONTRASTS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "widgets"))
 
-from sample_models import make_registry
+from sample_models import add_versions, make_registry
 
 LOAD = '%load_ext jupyter_mltrain\n%config MLTrain.home = "{home}"'
 HOSTILE = "<script>alert('reason')</script> \"quoted\" {x}"
@@ -212,7 +212,7 @@ def test_what_stays_is_a_table(registry: Any, open_file: Any, expect: Any) -> No
 
 
 def test_a_thousand_versions_are_there_at_once(open_notebook: Any, expect: Any, tmp_path: Path) -> None:
-    make_registry(tmp_path / "home", 1000).close()
+    add_versions(make_registry(tmp_path / "home"), 997).close()
     seen = Registry(open_notebook, tmp_path / "home")
     rows = seen.view.get_by_role("region", name="versions of digits").locator("tbody tr")
     expect(rows).to_have_count(1000)

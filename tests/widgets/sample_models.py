@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import insert, select
+
 from jupyter_mltrain.domain.alias import AliasMove
 from jupyter_mltrain.domain.model import ModelVersion, Signature, TensorSpec
 from jupyter_mltrain.domain.run import Process
 from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.store.schema import model_versions
 
 VERSION = ModelVersion(
     name="digits",
@@ -63,4 +66,13 @@ def make_registry(home: Path, num_versions: int = 3, name: str = "digits") -> Se
             archive.writestr("config.json", json.dumps({"class_name": "Sequential", "config": {"layers": [layer]}}))
         given = {"signature": VERSION.signature, "num_params": 650, "metrics": {"val_loss": 1 / number}, "user": "ada"}
         session.store.models.register(name, file=file, run=run, **given)
+    return session
+
+
+def add_versions(session: Session, num: int, name: str = "digits") -> Session:
+    """Record that many versions more, like the newest; in one transaction and without files, as thousands would take minutes."""
+    with session.store.runs._database.write() as connection:
+        rows = connection.execute(select(model_versions).where(model_versions.c.name == name)).mappings()
+        newest = max(rows, key=lambda row: int(row["version"]))
+        connection.execute(insert(model_versions), [{**newest, "version": newest["version"] + i + 1} for i in range(num)])
     return session
