@@ -50,7 +50,7 @@ class SearchPicture(PictureView):
             return "no picture of the search: no trial has a score"
         names = ", ".join(row.name for row in _rows(self.search))
         trials = theme.plural(len(self.search.trials), "trial")
-        return theme.visible(f"{names} by {self.search.objectives[0].metric}: {trials}")
+        return f"{names} by {theme.one_line(self.search.objectives[0].metric, 60)}: {trials}"
 
     def picture(self) -> Picture | None:
         """Return the picture, or None where no trial has a score."""

@@ -81,8 +81,11 @@ class Fields(View):
     def text(self) -> str:
         """Return a line each."""
         pairs = self._filled()
-        width = max((len(name) for name, _ in pairs), default=0)
-        return "\n".join(f"  {theme.visible(name):<{width}}  {theme.one_line(value, 10_000)}" for name, value in pairs)
+        names = [theme.one_line(name, _HTML_CELL) for name, _ in pairs]
+        width = min(_LONG_NAME, max(map(len, names), default=0))
+        return "\n".join(
+            f"  {name:<{width}}  {theme.one_line(value, 10_000)}" for name, (_, value) in zip(names, pairs, strict=True)
+        )
 
     def html(self) -> str:
         """Return a table of two columns."""

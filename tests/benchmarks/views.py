@@ -66,9 +66,9 @@ def measure_runs(home: Path, num_runs: int) -> Iterator[tuple[str, str]]:
 
 
 def _measure_models(home: Path) -> Iterator[tuple[str, str]]:
-    from sample_models import make_registry
+    from sample_models import add_versions, make_registry
 
-    make_registry(home, _NUM_VERSIONS).close()
+    add_versions(make_registry(home, 1), _NUM_VERSIONS - 1).close()
     with _notebook(home, "%models") as notebook:
         paints = [_milliseconds(notebook, _RUN_CELL, _versions(_NUM_VERSIONS)) for _ in range(_NUM_LOOKS) if _cleared(notebook)]
         searches = []

@@ -1,4 +1,4 @@
-"""The runs in JupyterLab: found among thousands, compared, acted on, and what of the list stays in the notebook."""
+"""The runs in JupyterLab and Notebook 7: found among thousands, compared, acted on, and what of the list stays."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def seen(open_notebook: Any, home: Path) -> Any:
 
 
 @TALL
-def test_thousands_of_runs_are_found_compared_and_removed(seen: Runs, expect: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["notebook"], indirect=True)
+def test_thousands_of_runs_are_found_compared_and_removed_in_notebook_7(seen: Runs, expect: Any, tmp_path: Path) -> None:
     expect(seen.range).to_have_text("1\N{EN DASH}50 of 2,000 runs")
     expect(seen.first).to_have_text("digits#2000")
     expect(seen.table.locator("tbody .mlt-spark")).to_have_count(50)

@@ -67,6 +67,8 @@ def test_very_long_and_many_line_text_stays_one_short_line_in_a_table_and_whole_
     styles = [attributes.get("style") or "" for tag, attributes in shown.elements if tag == "th"]
     assert ["overflow-wrap" in style for style in styles] == [False, False, True]
     assert text in Page(Fields([("a", text)]).html()).text
+    long, short = Fields([(text, "1"), ("a", "2")]).text().splitlines()
+    assert (len(long), short) == (305, f"  {'a':<48}  2")
 
 
 def test_a_cell_carries_its_value_only_where_the_text_would_not_sort() -> None:
