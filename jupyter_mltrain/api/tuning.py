@@ -26,6 +26,7 @@ def tune(
     prune: str = "auto",
     max_failures: int = 3,
     parallel: int | Auto = AUTO,
+    workers: str | None = None,
     resume: str | None = None,
     **training: Any,
 ) -> Search:
@@ -44,6 +45,7 @@ def tune(
         max_failures: end when so many trials in a row failed.
         parallel: how many trials are trained side by side, each in a process of its own; 1 trains in this process; `auto`
             begins here and goes on in processes where that pays.
+        workers: `HOST:PORT` at which workers of other machines may join; what they are to run is printed.
         resume: a search to go on with.
         **training: what `train` takes, for every trial; `name`, `tags`, `note` and `register` are the search's.
 
@@ -68,6 +70,7 @@ def tune(
         prune=chosen("prune", Prune, prune),
         max_failures=max_failures,
         parallel=parallel,
+        workers=workers,
         resume=resume,
     )
     with opened() as session, SearchView(resume or spec.training.name or "search") as view:

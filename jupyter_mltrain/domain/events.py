@@ -16,7 +16,7 @@ from jupyter_mltrain.domain.search import Objective, Search
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStarting:
-    """TensorFlow is being loaded: the longest wait before the first step."""
+    """TensorFlow is being loaded: the longest wait before the first step; of a trial, that it begins anew on another machine."""
 
     name: str
 

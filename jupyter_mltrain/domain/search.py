@@ -13,6 +13,8 @@ from jupyter_mltrain.domain.run import Record, Run, RunStatus, lower_is_better
 from jupyter_mltrain.domain.spec import AUTO, Auto, TrainSpec, check_name
 
 _TRIAL_REF = re.compile(r"(?P<search>.+)/(?P<number>[0-9]{1,9})")
+_ADDRESS = re.compile(r"(?P<host>[^\s:]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+_LAST_PORT = 65535
 
 NUM_PARAMS, DURATION = "num_params", "duration"
 COSTS = (NUM_PARAMS, DURATION)
@@ -89,6 +91,9 @@ class SearchSpec:
         parallel: how many trials are trained side by side, each in a process of its own; 1 trains in this process; `auto`
             begins here and goes on in processes where the trials left are worth their start. Without a `seed` only: the order
             in which trials end decides what is tried next.
+        workers: where workers of other machines may join, `HOST:PORT`: they train trials too, beside those that are trained in
+            `parallel` processes of this machine, of which there may then be none. It holds for this time alone and is not
+            recorded.
         resume: a search to go on with, with the options that it began with where none are given.
     """
 
@@ -102,15 +107,19 @@ class SearchSpec:
     prune: Prune = Prune.AUTO
     max_failures: int = 3
     parallel: int | Auto = AUTO
+    workers: str | None = None
     resume: str | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without the notebook."""
         if isinstance(self.parallel, str) and self.parallel != AUTO:
             raise OptionError(f"expected --parallel auto or a number, received {self.parallel!r}: leave it out for the default")
+        if self.workers is not None:
+            split_address(self.workers)
         for option in ("trials", "patience", "executions_per_trial", "max_failures", "parallel"):
             value = getattr(self, option)
-            if value not in (None, AUTO) and value < 1:
+            may_be_none = option == "parallel" and self.workers is not None
+            if value not in (None, AUTO) and value < (0 if may_be_none else 1):
                 raise OptionError(
                     f"expected --{option.replace('_', '-')} of at least 1, received {value}: leave it out for the default"
                 )
@@ -126,7 +135,7 @@ class SearchSpec:
     def given(self) -> dict[str, Any]:
         """Return the options that differ from their defaults, for the record; an object is named by its class."""
         default = SearchSpec(training=self.training)
-        names = [each.name for each in fields(self) if each.name != "training"]
+        names = [each.name for each in fields(self) if each.name not in ("training", "workers")]
         given = {name: getattr(self, name) for name in names if getattr(self, name) != getattr(default, name)}
         if "objectives" in given:
             given["objectives"] = ",".join(map(str, self.objectives))
@@ -143,6 +152,8 @@ class SearchSpec:
         given = self.given()
         left = {name: value for name, value in options.items() if name not in given and not str(value).startswith("<")}
         own = {name: left.pop(name) for name in [each.name for each in fields(self)] if name in left}
+        if own.get("parallel") == 0 and self.workers is None:  # nobody would train
+            del own["parallel"]
         if "objectives" in own:
             own["objectives"] = tuple(map(Objective.parse, own["objectives"].split(",")))
         if "prune" in own:
@@ -221,6 +232,17 @@ def front_of(trials: Iterable[Run], objectives: tuple[Objective, ...]) -> tuple[
     front = [trial for trial in scored if not any(_dominates(other, trial, objectives) for other in scored)]
     sign = 1 if objectives and objectives[0].direction == "min" else -1
     return tuple(sorted(front, key=lambda trial: sign * _score(trial, objectives[0])))
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`, `[::1]:PORT` for one of IPv6; raise `OptionError` if it is none."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None or int(found["port"]) > _LAST_PORT:
+        raise OptionError(
+            f"expected HOST:PORT for --workers, received {address!r}: 127.0.0.1:0 is for workers on this machine, "
+            "0.0.0.0:5050 for those of all that reach it"
+        )
+    return found["host"].strip("[]"), int(found["port"])
 
 
 def split_trial(ref: str) -> tuple[str, int] | None:

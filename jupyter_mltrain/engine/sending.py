@@ -48,11 +48,16 @@ def digest(spec: TrainSpec, cell: Cell) -> str | None:
         return None
 
 
-def unpack(parcel: bytes) -> tuple[TrainSpec, Cell]:
-    """Return spec and cell as they were packed, and set Keras up as it was there."""
+def unpack(parcel: bytes, folder: Path) -> tuple[TrainSpec, Cell]:
+    """Return spec and cell as they were packed, and set Keras up as it was there.
+
+    Args:
+        parcel: of `pack`.
+        folder: where the large arrays are, under the names that `pack` gave them.
+    """
     import keras
 
-    spec, cell, setup = pickle.loads(parcel)  # noqa: S301 - of our own parent process
+    spec, cell, setup = _Unpickler(io.BytesIO(parcel), folder).load()
     if setup:
         keras.config.set_floatx(setup["floatx"])
         keras.config.set_image_data_format(setup["image_data_format"])
@@ -94,10 +99,10 @@ class _Pickler(cloudpickle.Pickler):
         super().__init__(stream)
         self._folder = folder
 
-    def reducer_override(self, obj: Any) -> Any:
+    def persistent_id(self, obj: Any) -> str | None:
         if type(obj) is np.ndarray and obj.nbytes >= _LARGE and not obj.dtype.hasobject:
-            return _mapped, (self._written(obj),)
-        return super().reducer_override(obj)
+            return self._written(obj)
+        return None
 
     def _written(self, array: np.ndarray[Any, Any]) -> str:
         content = np.ascontiguousarray(array)
@@ -109,12 +114,18 @@ class _Pickler(cloudpickle.Pickler):
         path = self._folder / name
         if not path.exists():
             np.save(path, content)
-        return str(path)
+        return name
 
 
-def _mapped(path: str) -> np.ndarray[Any, Any]:
-    """Return an array whose pages come from a file; those that are written to become the process's own."""
-    return np.asarray(np.load(path, mmap_mode="c"))
+class _Unpickler(pickle.Unpickler):
+    """Maps those files: an array's pages come from there, and those that are written to become the process's own."""
+
+    def __init__(self, stream: io.BytesIO, folder: Path) -> None:
+        super().__init__(stream)
+        self._folder = folder
+
+    def persistent_load(self, name: str) -> np.ndarray[Any, Any]:
+        return np.asarray(np.load(self._folder / name, mmap_mode="c"))
 
 
 def _complaint(needs: Mapping[str, Any], error: Exception) -> str:

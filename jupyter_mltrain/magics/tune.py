@@ -37,7 +37,7 @@ def search_spec(options: Mapping[str, Any], settings: MLTrain) -> SearchSpec:
     Raises:
         OptionError: an option or a default does not exist or has a value that it cannot have.
     """
-    names = ("trials", "max_time", "patience", "executions_per_trial", "max_failures", "parallel", "resume")
+    names = ("trials", "max_time", "patience", "executions_per_trial", "max_failures", "parallel", "workers", "resume")
     given = {name: options[name] for name in names if options[name] is not None}
     if options["oracle"]:
         given["oracle"] = " ".join(options["oracle"])
@@ -75,6 +75,11 @@ class TuneMagics(SessionMagics):
         type=int_or_auto,
         metavar="N",
         help="trials side by side, each in a process of its own; auto if nothing says",
+    )
+    @argument(
+        "--workers",
+        metavar="HOST:PORT",
+        help="listen here for workers of other machines, which join with the line that the cell shows",
     )
     @argument("--resume", metavar="SEARCH", help="go on with a search that was cut short, or needs more trials")
     @training_options

@@ -72,7 +72,7 @@ def _train(home: str, run_id: str) -> None:
         from jupyter_mltrain.services.training import train
 
         task = _task(session, run_id)
-        spec, cell = unpack(task["parcel"])
+        spec, cell = unpack(task["parcel"], channel.parcel)
         control = channel.control()
         where: dict[str, Any] = {"resume": run.id} if task["resumes"] else {"begun": run}
         with heard_of(session, track=True), _turn(session, spec, control, channel.tell):

@@ -29,7 +29,8 @@ from jupyter_mltrain.services.searches import frame_of
 from jupyter_mltrain.services.session import Session
 
 if TYPE_CHECKING:
-    from jupyter_mltrain.engine.tuning.tuner import Tuner
+    from jupyter_mltrain.engine.tuning.trial import TrialOutcome
+    from jupyter_mltrain.engine.tuning.tuner import Proposal, Tuner
 
 
 def tune(session: Session, spec: SearchSpec, cell: Cell, *, on_event: OnSearchEvent, control: TrainControl) -> Search:
@@ -117,19 +118,21 @@ def _do_trials(record: SearchRecord, tuner: Tuner, limits: _Limits, *, on_event:
             tuner.start(proposal, run.folder if record.is_tracked else None)
         if tuner.is_idle():
             return is_interrupted or interrupts.received
-        run, is_best = _end_trial(record, tuner, on_event)
-        is_interrupted = is_interrupted or run.status is RunStatus.INTERRUPTED
-        if not is_interrupted:
-            limits.ended(run, is_best=is_best)
-        text = tuner.move()
-        if text:
+        ended = tuner.next_ended()
+        if ended is not None:
+            run, is_best = _end_trial(record, tuner, *ended, on_event=on_event)
+            is_interrupted = is_interrupted or run.status is RunStatus.INTERRUPTED
+            if not is_interrupted:
+                limits.ended(run, is_best=is_best)
+        for text in tuner.move():
             record.said.append(text)
             on_event(Notice(text=text))
 
 
-def _end_trial(record: SearchRecord, tuner: Tuner, on_event: OnSearchEvent) -> tuple[Run, bool]:
-    """Wait for a trial, judge and record it; return it and whether it is the best so far."""
-    proposal, outcome = tuner.next_ended()
+def _end_trial(
+    record: SearchRecord, tuner: Tuner, proposal: Proposal, outcome: TrialOutcome, *, on_event: OnSearchEvent
+) -> tuple[Run, bool]:
+    """Judge and record a trial that has ended; return it and whether it is the best so far."""
     tuner.tell(proposal, outcome)
     run = record.end_trial(proposal, outcome, tuner)
     is_best = best_of(record.ended, tuner.objectives) is run

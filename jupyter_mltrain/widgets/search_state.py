@@ -89,14 +89,19 @@ class SearchState(State[SearchEvent]):
     def _start_trial(self, event: TrialStarted) -> None:
         self._about["doing"] = ""
         self._put({"number": event.number, "status": str(RunStatus.RUNNING), "values": _sendable(event.values)})
-        self._pace.start_trial(event.number)
-        self._running.pop(event.number, None)  # one that comes twice is the newest again
-        self._running[event.number] = LiveState("", self._clock)
+        self._begin(event.number)
+
+    def _begin(self, number: int) -> None:
+        self._pace.start_trial(number)
+        self._running.pop(number, None)  # one that comes twice is the newest again
+        self._running[number] = LiveState("", self._clock)
         self._show_newest()
 
     def _apply_in_trial(self, event: TrialEvent) -> None:
         if isinstance(event.event, Notice):
             self._notice(event.event.text)
+        elif isinstance(event.event, EngineStarting):  # its machine has gone away
+            self._begin(event.number)
         elif event.number in self._running:
             self._running[event.number].apply(event.event)
 

@@ -11,7 +11,7 @@ from jupyter_mltrain.domain.events import TrainControl, TrialEnded
 from jupyter_mltrain.domain.run import RunStatus
 from jupyter_mltrain.domain.search import Prune, SearchSpec
 from jupyter_mltrain.domain.spec import TrainSpec
-from jupyter_mltrain.engine.tuning import places, workers
+from jupyter_mltrain.engine.tuning import places, process
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.tuning import tune as tune_cell
 
@@ -104,13 +104,6 @@ class TestWhatIsTried:
         )
         assert [trial.status for trial in tiny["search"].trials] == [RunStatus.COMPLETED] * 3
 
-    def test_hyperband_waits_for_its_rounds(self, tiny):
-        tiny.run(tune("band --oracle hyperband --parallel 2 --epochs 4", CELL.replace(", epochs=3", "")))
-        assert tiny["search"].status is RunStatus.COMPLETED
-        tiny.run(tune("alone --oracle hyperband --parallel 1 --epochs 4", CELL.replace(", epochs=3", "")))
-        epochs = [sorted(len(trial.epochs) for trial in jupyter_mltrain.searches[name].trials) for name in ("band", "alone")]
-        assert epochs[0] == epochs[1]
-
     def test_trials_that_fall_behind_are_stopped_early(self, tiny):
         cell = (
             'import time\nrate = hp.Choice("rate", [0.1, 1e-6, 2e-6, 3e-6])\nm = net()\nm.optimizer.learning_rate = rate\n'
@@ -190,8 +183,8 @@ def test_a_process_that_dies_while_it_waits_costs_no_trial(tiny, tmp_path):
 
 
 def test_a_process_that_has_grown_is_replaced(tiny, monkeypatch):
-    monkeypatch.setattr(workers, "_MOST_GROWTH", 0.5)
-    monkeypatch.setattr(workers, "_NUM_UNTIL_SETTLED", 1)
+    monkeypatch.setattr(process, "_MOST_GROWTH", 0.5)
+    monkeypatch.setattr(process, "_NUM_UNTIL_SETTLED", 1)
     tiny.run(
         tune("--trials 6 --parallel 2 --prune none", "import os\n" + CELL.replace("model.fit", "print(os.getpid())\nmodel.fit"))
     )

@@ -27,10 +27,15 @@ class Place(Protocol):
     """Where trials are trained while it is entered.
 
     Attributes:
-        width: how many side by side.
+        said: sentences on who trains; whoever has read them empties it.
     """
 
-    width: int
+    said: list[str]
+
+    @property
+    def width(self) -> int:
+        """How many side by side."""
+        ...
 
     def __enter__(self) -> Self:
         """Make ready."""
@@ -44,8 +49,10 @@ class Place(Protocol):
         """Begin a trial; fewer than `width` must be running."""
         ...
 
-    def next_ended(self) -> tuple[int, TrialOutcome]:
+    def next_ended(self) -> tuple[int, TrialOutcome] | None:
         """Wait until a trial has ended and return its number and what came of it; one at least must be running.
+
+        Returns None where there is something to say, or more room than before.
 
         Raises:
             OptionError, UnknownNameError: the line asks for what is not there.
@@ -83,6 +90,7 @@ class Here:
 
     def __init__(self, spec: TrainSpec, cell: Cell, supervision: Supervision) -> None:
         self._spec, self._cell, self._supervision = spec, cell, supervision
+        self.said: list[str] = []
         self._seeds = Seeds()
         self._programs = Programs()
         self._task: TrialTask | None = None

@@ -50,7 +50,7 @@ class Places:
             OptionError: the cell is to be trained in processes of their own and cannot be sent there.
         """
         training, parallel = self._spec.training, self._spec.parallel
-        if parallel == AUTO and training.seed is None and training.strategy == "auto":
+        if parallel == AUTO and self._spec.workers is None and training.seed is None and training.strategy == "auto":
             self._digest = sending.digest(training, self._cell)
         self._go_on_in(1 if parallel == AUTO else parallel)
         return self
@@ -61,47 +61,51 @@ class Places:
 
     def _go_on_in(self, width: int) -> None:
         about = self._spec.training, self._cell, self._supervision
+        address = self._spec.workers
         with ExitStack() as stack:
-            place: Place = Here(*about) if width == 1 else Workers(width, *about)
+            place: Place = Here(*about) if width == 1 and address is None else Workers(width, *about, address=address)
             stack.enter_context(place)
             self._stack.close()
             self._place, self._stack = place, stack.pop_all()
+
+    @property
+    def said(self) -> list[str]:
+        """Sentences on who trains; whoever has read them empties it."""
+        return self._place.said
 
     def start(self, task: TrialTask) -> None:
         """Begin a trial."""
         self._place.start(task)
 
-    def next_ended(self) -> tuple[int, TrialOutcome]:
+    def next_ended(self) -> tuple[int, TrialOutcome] | None:
         """Wait until a trial has ended."""
         started, processor_started = perf_counter(), process_time()
         ended = self._place.next_ended()
+        if ended is None:
+            return None
         self._num_timed += 1
         if self._num_timed:
             self._seconds += perf_counter() - started
             self._processor_seconds += process_time() - processor_started
         return ended
 
-    def move(self, num_left: int | None) -> str:
+    def move(self, num_left: int | None) -> None:
         """Go on in several processes where that pays; nothing may be running.
 
         Args:
             num_left: trials that will follow; None where nobody knows.
-
-        Returns:
-            a sentence on it; empty where all stays.
         """
         if self._digest is None or self._num_timed + 1 < _LEAST_TRIALS:
-            return ""
+            return
         width = self._width_that_pays(self._num_timed if num_left is None else num_left)
         if width < 2:
-            return ""
+            return
         before, self._digest = self._digest, None
         if sending.digest(self._spec.training, self._cell) != before:  # what a trial leaves in the notebook would be lost
-            return ""
+            return
         with suppress(OptionError, OSError):
             self._go_on_in(width)
-            return f"The trials go on side by side in {width} processes; --parallel 1 keeps them in the kernel."
-        return ""
+            self.said.append(f"The trials go on side by side in {width} processes; --parallel 1 keeps them in the kernel.")
 
     def _width_that_pays(self, num_left: int) -> int:
         width = min(_most_side_by_side(self._processor_seconds / self._seconds), num_left)

@@ -233,20 +233,27 @@ class Tuner:
         self._places.start(task)
         self._running[proposal.number] = proposal
 
-    def next_ended(self) -> tuple[Proposal, TrialOutcome]:
+    def next_ended(self) -> tuple[Proposal, TrialOutcome] | None:
         """Wait until one of the running trials has ended; return it and what came of it.
+
+        Returns None where there is something to say, or more room than before.
 
         Raises:
             OptionError, UnknownNameError: the line asks for what is not there.
         """
-        number, outcome = self._places.next_ended()
+        ended = self._places.next_ended()
+        if ended is None:
+            return None
+        number, outcome = ended
         return self._running.pop(number), outcome
 
-    def move(self) -> str:
-        """Let trials go on in several processes where that pays; return a sentence on it, empty where all stays."""
-        if self._running:
-            return ""
-        return self._places.move(None if self.num_trials is None else self.num_trials - len(self._oracle.start_order))
+    def move(self) -> list[str]:
+        """Let trials go on in several processes where that pays; return what is new on who trains them, in sentences."""
+        if not self._running:
+            self._places.move(None if self.num_trials is None else self.num_trials - len(self._oracle.start_order))
+        said = list(self._places.said)
+        self._places.said.clear()
+        return said
 
     def falls_behind(
         self, number: int, metrics: Mapping[str, float], values: tuple[float, ...], num_epochs: int, share_left: float

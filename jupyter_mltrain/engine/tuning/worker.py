@@ -1,4 +1,4 @@
-"""A process that trains trials for another: `python -m jupyter_mltrain.engine.tuning.worker`, started by `Workers`."""
+"""A process that trains trials for another: `python -m jupyter_mltrain.engine.tuning.worker`, started by `WorkerProcess`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import queue
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from jupyter_mltrain.domain.errors import MLTrainError
@@ -27,23 +28,33 @@ def main() -> None:
     hello = link.receive()
     with Interrupts() as interrupts:
         _limit_threads(hello["threads"])
+        from jupyter_mltrain.engine.rehearsal import run_to_first_fit
         from jupyter_mltrain.engine.sending import unpack
         from jupyter_mltrain.engine.tuning.here import Here, Supervision
+        from jupyter_mltrain.engine.tuning.hyperparameters import HyperParameters
 
         sys.stdout, sys.stderr = _Forward(link, "stdout"), _Forward(link, "stderr")
-        spec, cell = unpack(hello["parcel"])
+        try:
+            spec, cell = unpack(hello["parcel"], hello["folder"])
+            if hello["rehearses"]:
+                run_to_first_fit(spec, cell.copied(), lambda *_: None, interrupts=interrupts, hp=HyperParameters())
+        except Exception as error:
+            link.send("refused", f"{type(error).__name__}: {error}")
+            raise
         supervision = Supervision(judge=link, on_event=link.on_event, control=link.control, interrupts=interrupts)
         with Here(spec, cell, supervision) as here:
+            link.send("ready")
             link.listen()
             while True:
                 here.start(link.tasks.get())
                 try:
-                    outcome: tuple[Any, ...] = ("ended", *here.next_ended())
+                    number, outcome = here.next_ended()
+                    ended: tuple[Any, ...] = ("ended", number, pickle.dumps(outcome))
                 except MLTrainError as error:
-                    outcome = ("raised", error)
+                    ended = ("raised", error)
                 sys.stdout.flush()
                 sys.stderr.flush()
-                link.send(*outcome)
+                link.send(*ended)
 
 
 def _taken_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -100,8 +111,8 @@ class _Link:
             except EOFError:
                 os._exit(0)
             match message:
-                case ("task", task):
-                    self.tasks.put(task)
+                case ("task", task, changes):
+                    self.tasks.put(replace(pickle.loads(task), **changes))  # noqa: S301 - of our own parent
                 case ("answer", answer):
                     self._answers.put(answer)
                 case ("stop",):

@@ -1,88 +1,118 @@
-"""Trials side by side, each in a process of its own that stays for the next."""
+"""Trials side by side, each in a process of its own that stays for the next, here or on other machines."""
 
 from __future__ import annotations
 
-import os
 import pickle
 import queue
-import subprocess
 import sys
 import tempfile
-import threading
-from contextlib import suppress
+from collections import Counter, deque
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import psutil
-
+from jupyter_mltrain.domain.events import EngineStarting
 from jupyter_mltrain.domain.run import Failure, RunStatus
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine import sending
-from jupyter_mltrain.engine.devices import cards, num_cores
-from jupyter_mltrain.engine.environment import search_path
+from jupyter_mltrain.engine.tuning.guests import Guest, Guests
 from jupyter_mltrain.engine.tuning.here import Supervision
 from jupyter_mltrain.engine.tuning.hyperparameters import INTERNAL, HyperParameters
+from jupyter_mltrain.engine.tuning.process import Messages, WorkerProcess
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
 
 _SECONDS_BETWEEN_LOOKS = 0.02  # at what the user wishes
-_SECONDS_TO_END = 2.0
-_NUM_UNTIL_SETTLED = 5  # trials after which a process has loaded and compiled what it needs
-_MOST_GROWTH = 1.25  # since then: TensorFlow keeps its oneDNN kernels for every shape that it has seen
+_CHANGES = ("joined", "refused", "left")  # of who is there
+_MOST_LOSSES = 3  # machines that may go away with one trial: perhaps it is what ends them
 
 
 class Workers:
     """Trains several trials at once; see `here.Place`, and `here.Here` for the arguments.
 
-    A worker runs `python -m jupyter_mltrain.engine.tuning.worker`, talks through its standard input and output, and ends with
-    this process. One that dies takes its trial along, which has failed, and no other.
+    A process of this machine that dies takes its trial along, which has failed, and no other. When another machine goes away,
+    its trial is done again elsewhere.
 
     Args:
-        width: how many processes.
+        width: how many processes on this machine.
+        address: where workers of other machines may join, `HOST:PORT`; None for nowhere.
     """
 
-    def __init__(self, width: int, spec: TrainSpec, cell: Cell, supervision: Supervision) -> None:
-        self.width = width
+    def __init__(self, width: int, spec: TrainSpec, cell: Cell, supervision: Supervision, *, address: str | None = None) -> None:
+        self.said: list[str] = []
+        self._num_processes, self._address = width, address
         self._spec, self._cell, self._supervision = spec, cell, supervision
-        self._messages: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
-        self._workers: dict[int, _Worker] = {}  # by slot
+        self._messages: Messages = queue.SimpleQueue()
+        self._processes: dict[int, WorkerProcess] = {}  # by slot
+        self._guests: list[Guest] = []
+        self._tasks: dict[int, TrialTask] = {}  # by trial, until that has ended
+        self._waiting: deque[int] = deque()  # trials that nobody has
+        self._losses: Counter[int] = Counter()  # by trial
         self._handed_on: set[str] = set()
+        self._stack = ExitStack()
+
+    @property
+    def width(self) -> int:
+        """How many trials side by side; one at least, which may have to wait for somebody who joins."""
+        return max(1, self._num_processes + len(self._guests))
 
     def __enter__(self) -> Workers:
-        """Pack what the workers need.
+        """Pack what the workers need, and listen for those of other machines where that was asked for.
 
         Raises:
-            OptionError: it cannot be sent.
+            OptionError: it cannot be sent, or there is nowhere to listen.
         """
-        self._folder = tempfile.TemporaryDirectory(prefix="mltrain-", ignore_cleanup_errors=True)
-        try:
-            self._parcel = sending.pack(self._spec, self._cell, Path(self._folder.name))
-        except BaseException:  # an interrupt too
-            self._folder.cleanup()
-            raise
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mltrain-", ignore_cleanup_errors=True))
+            self._folder = Path(folder)
+            self._parcel = sending.pack(self._spec, self._cell, self._folder)
+            stack.callback(self._end_processes)
+            if self._address:
+                guests = stack.enter_context(Guests(self._address, self._parcel, self._folder, self._messages))
+                print(guests.invitation, flush=True)  # noqa: T201 - to be copied from the cell
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the workers, whatever they do."""
-        for worker in self._workers.values():
-            worker.end()
-        self._folder.cleanup()
+        self._stack.close()
+
+    def _end_processes(self) -> None:
+        for process in self._processes.values():
+            process.end()
 
     def start(self, task: TrialTask) -> None:
-        """Give a trial to a worker that has none."""
-        slot = next(slot for slot in range(self.width) if slot not in self._workers or self._workers[slot].task is None)
-        if slot not in self._workers or not self._workers[slot].is_alive():
-            log = Path(self._folder.name) / f"{slot}.log"
-            self._workers[slot] = _Worker(slot, self.width, self._parcel, log, self._messages)
-        self._workers[slot].begin(task)
+        """Give a trial to a worker that has none; it waits for one where there is none."""
+        self._tasks[task.number] = task
+        self._waiting.append(task.number)
+        self._give_out()
 
-    def next_ended(self) -> tuple[int, TrialOutcome]:
-        """Serve the workers until one of their trials has ended; see `here.Place`."""
+    def _give_out(self) -> None:
+        while self._waiting and (worker := self._free()):
+            worker.begin(self._tasks[self._waiting.popleft()])
+
+    def _free(self) -> WorkerProcess | Guest | None:
+        for slot in range(self._num_processes):
+            process = self._processes.get(slot)
+            if process is None or (process.number is None and not process.is_alive()):
+                new = WorkerProcess(slot, self._num_processes, self._parcel, self._folder, self._messages)
+                process = self._processes[slot] = new
+            if process.number is None:
+                return process
+        return next((guest for guest in self._guests if guest.number is None), None)
+
+    def next_ended(self) -> tuple[int, TrialOutcome] | None:
+        """Serve the workers until one of their trials has ended, or a guest came or went; see `here.Place`."""
         while True:
             self._hand_on_wishes()
+            if self._waiting and self._handed_on:
+                return self._cut_short(self._waiting.popleft())
+            self._give_out()
             try:
                 worker, message = self._messages.get(timeout=_SECONDS_BETWEEN_LOOKS)
             except queue.Empty:
                 continue
+            if isinstance(worker, Guest) and message[0] in _CHANGES:
+                return self._changed(worker, message)
             match message:
                 case ("event", number, event):
                     self._supervision.on_event(number, event)
@@ -90,17 +120,63 @@ class Workers:
                     worker.send(("answer", getattr(self._supervision.judge, question)(*about)))
                 case ("text", stream, text):
                     getattr(sys, stream).write(text)
-                case ("ended", number, outcome):
-                    worker.task = None
-                    if worker.has_grown():
-                        self._workers.pop(worker.slot).end()
-                    return number, outcome
+                case ("ended", number, outcome, *where):
+                    worker.number = None
+                    return number, self._taken(worker, self._tasks.pop(number), pickle.loads(outcome), *where)  # noqa: S301
+                case ("failed", number, failure):
+                    worker.number = None
+                    return self._failed(number, failure)
                 case ("raised", error):
                     raise error
-                case ("died",) if self._workers.get(worker.slot) is worker:
-                    del self._workers[worker.slot]
-                    if worker.task is not None:
-                        return worker.task.number, _lost(worker.task, worker.why_it_died())
+                case ("died",) if worker in self._processes.values():
+                    del self._processes[worker.slot]
+                    if worker.number is not None:
+                        return self._failed(worker.number, worker.why_it_died())
+
+    def _taken(self, worker: Any, task: TrialTask, outcome: TrialOutcome, *where: Path) -> TrialOutcome:
+        """Return what came of a worker's trial, and end a process that has grown."""
+        if where:
+            return worker.brought(task, outcome, *where)
+        if worker.has_grown():
+            self._processes.pop(worker.slot).end()
+        return outcome
+
+    def _failed(self, number: int, failure: Failure) -> tuple[int, TrialOutcome]:
+        return number, _without_result(self._tasks.pop(number), RunStatus.FAILED, failure)
+
+    def _cut_short(self, number: int) -> tuple[int, TrialOutcome]:
+        """Return that a trial which nobody has begun was stopped with the search."""
+        status = RunStatus.INTERRUPTED if "interrupt" in self._handed_on else RunStatus.STOPPED
+        return number, _without_result(self._tasks.pop(number), status)
+
+    def _changed(self, guest: Guest, message: tuple[str, ...]) -> tuple[int, TrialOutcome] | None:
+        """Note that a guest has joined, could not, or has gone; return that its trial failed where too many have."""
+        match message:
+            case ("joined",):
+                self._guests.append(guest)
+                self.said.append(f"A worker on {guest.name} joined.")
+            case ("refused", why):
+                self.said.append(f"A worker on {guest.name} could not join: {why}.")
+            case _:
+                return self._gone(guest)
+        return None
+
+    def _gone(self, guest: Guest) -> tuple[int, TrialOutcome] | None:
+        """Let another do the trial of a guest that has gone away; see `_changed`."""
+        self._guests.remove(guest)
+        guest.forget()
+        number = guest.number
+        if number is None:
+            self.said.append(f"The worker on {guest.name} went away.")
+            return None
+        self.said.append(f"The worker on {guest.name} went away in trial {number}.")
+        self._losses[number] += 1
+        if self._losses[number] == _MOST_LOSSES:
+            why = f"{_MOST_LOSSES} workers on other machines went away while they trained it, the last on {guest.name}"
+            return self._failed(number, Failure(kind="WorkersGone", message=why, traceback=why))
+        self._waiting.appendleft(number)
+        self._supervision.on_event(number, EngineStarting(name=""))
+        return None
 
     def _hand_on_wishes(self) -> None:
         control = self._supervision.control
@@ -108,95 +184,14 @@ class Workers:
         wishes = {"stop": control.stop_requested, "interrupt": self._supervision.interrupts.received}
         for wish in {name for name, is_wished in wishes.items() if is_wished} - self._handed_on:
             self._handed_on.add(wish)
-            for worker in self._workers.values():
-                worker.send((wish,))
+            for process in self._processes.values():
+                process.send((wish,))
+            for guest in self._guests:
+                guest.send((wish,))
 
 
-def _lost(task: TrialTask, failure: Failure) -> TrialOutcome:
-    """Return what came of a trial whose process has died."""
+def _without_result(task: TrialTask, status: RunStatus, failure: Failure | None = None) -> TrialOutcome:
+    """Return what came of a trial that nobody can tell anything of."""
     given = task.hyperparameters.values
     values = {name: value for name, value in given.items() if not name.startswith(INTERNAL)}
-    return TrialOutcome(
-        status=RunStatus.FAILED, values=values, space=HyperParameters.of(given, task.hyperparameters), failure=failure
-    )
-
-
-class _Worker:
-    """One process as its parent sees it.
-
-    Attributes:
-        slot: from 0.
-        task: what it does; None while it waits.
-    """
-
-    def __init__(self, slot: int, width: int, parcel: bytes, log: Path, messages: queue.SimpleQueue[Any]) -> None:
-        self.slot = slot
-        self.task: TrialTask | None = None
-        self._log = log
-        self._num_begun, self._settled_size = 0, 0
-        with log.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "jupyter_mltrain.engine.tuning.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env={**os.environ, **_environment(slot)},
-                start_new_session=True,  # the kernel's interrupts are handed on by the parent
-            )
-        threading.Thread(target=self._read, args=(self._process.stdout, messages), daemon=True).start()
-        self.send({"parcel": parcel, "threads": max(1, num_cores() // width)})
-
-    def is_alive(self) -> bool:
-        """Tell whether it can be given something."""
-        return self._process.poll() is None
-
-    def begin(self, task: TrialTask) -> None:
-        """Give it a trial."""
-        self.task = task
-        self._num_begun += 1
-        self.send(("task", task))
-
-    def send(self, message: Any) -> None:
-        """Send it something; where it has died, `_read` tells."""
-        stdin = self._process.stdin
-        assert stdin is not None
-        with suppress(OSError):
-            pickle.dump(message, stdin)
-            stdin.flush()
-
-    def _read(self, stdout: BinaryIO, messages: queue.SimpleQueue[Any]) -> None:
-        with suppress(EOFError, OSError, pickle.UnpicklingError):
-            while True:
-                messages.put((self, pickle.load(stdout)))  # noqa: S301 - of our own child
-        messages.put((self, ("died",)))
-
-    def has_grown(self) -> bool:
-        """Tell, after a trial, whether it needs so much more memory than at first that a new one is worth its start."""
-        try:
-            size = psutil.Process(self._process.pid).memory_info().rss
-        except psutil.NoSuchProcess:  # `_read` tells
-            return False
-        if self._num_begun <= _NUM_UNTIL_SETTLED:
-            self._settled_size = size
-        return size > _MOST_GROWTH * self._settled_size
-
-    def end(self) -> None:
-        """End it, at once if it does not go by itself when its input is closed."""
-        with suppress(OSError):
-            self._process.stdin.close()  # type: ignore[union-attr]
-        try:
-            self._process.wait(_SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def why_it_died(self) -> Failure:
-        """Return how it ended, with the last that it said."""
-        said = self._log.read_text(errors="replace")
-        return Failure.of_process(self._process.wait(), said, whose="the process of the trial")
-
-
-def _environment(slot: int) -> dict[str, str]:
-    """Return what a worker's environment has besides this one's: the modules found here, and one card where there are several."""
-    mine = {"CUDA_VISIBLE_DEVICES": cards()[slot % len(cards())]} if len(cards()) > 1 else {}
-    return {"PYTHONPATH": search_path(), **mine}
+    return TrialOutcome(status=status, values=values, space=HyperParameters.of(given, task.hyperparameters), failure=failure)
