@@ -290,10 +290,14 @@ class TrainingOutcome:
     value: Any = None
 
 
+NUM_PARAMS, DURATION = "num_params", "duration"
+COSTS = (NUM_PARAMS, DURATION)
+"""What a trial may be judged by that is no metric of an epoch."""
+
 _LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "mape", "msle", "crossentropy", "divergence", "perplexity")
 
 
 def lower_is_better(metric: str) -> bool:
-    """Tell by a metric's name whether its lowest value is the best: errors and losses, against scores."""
+    """Tell by a metric's name whether its lowest value is the best: errors, losses and costs, against scores."""
     name = metric.removeprefix("val_").lower()
-    return any(part in name for part in _LOWER_IS_BETTER)
+    return metric in COSTS or any(part in name for part in _LOWER_IS_BETTER)

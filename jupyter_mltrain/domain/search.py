@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Literal
 
 from jupyter_mltrain.domain.errors import OptionError
@@ -15,10 +16,6 @@ from jupyter_mltrain.domain.spec import AUTO, Auto, TrainSpec, check_name
 _TRIAL_REF = re.compile(r"(?P<search>.+)/(?P<number>[0-9]{1,9})")
 _ADDRESS = re.compile(r"(?P<host>[^\s:]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 _LAST_PORT = 65535
-
-NUM_PARAMS, DURATION = "num_params", "duration"
-COSTS = (NUM_PARAMS, DURATION)
-"""Objectives that are no metric of an epoch."""
 
 
 class OracleKind(StrEnum):
@@ -58,7 +55,7 @@ class Objective:
             OptionError: it is none of these.
         """
         metric, _, mode = text.strip().removeprefix("-").partition(":")
-        lowest = text.strip().startswith("-") or mode == "min" or (not mode and (metric in COSTS or lower_is_better(metric)))
+        lowest = text.strip().startswith("-") or mode == "min" or (not mode and lower_is_better(metric))
         if not metric or mode not in ("", "min", "max") or (mode and text.strip().startswith("-")):
             raise OptionError(
                 f"expected --objective METRIC, METRIC:min or METRIC:max, several with commas, received {text!r}: "
@@ -229,9 +226,12 @@ def best_of(trials: Iterable[Run], objectives: tuple[Objective, ...]) -> Run | N
 def front_of(trials: Iterable[Run], objectives: tuple[Objective, ...]) -> tuple[Run, ...]:
     """Return the Pareto front, the best by the first objective first."""
     scored = [trial for trial in trials if objectives and is_scored(trial, objectives) and trial.status is not RunStatus.PRUNED]
-    front = [trial for trial in scored if not any(_dominates(other, trial, objectives) for other in scored)]
-    sign = 1 if objectives and objectives[0].direction == "min" else -1
-    return tuple(sorted(front, key=lambda trial: sign * _score(trial, objectives[0])))
+    front: list[tuple[tuple[float, ...], Run]] = []
+    for costs, trial in sorted(((_costs(trial, objectives), trial) for trial in scored), key=itemgetter(0)):
+        # Only one that comes before it in this order can be better in all, and one that is on the front then is too.
+        if not any(_dominates(other, costs) for other, _ in front):
+            front.append((costs, trial))
+    return tuple(trial for _, trial in front)
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -256,7 +256,10 @@ def _score(trial: Run, objective: Objective) -> float:
     return float(trial.trial.scores[objective.metric])
 
 
-def _dominates(one: Run, other: Run, objectives: tuple[Objective, ...]) -> bool:
-    pairs = [(objective, _score(one, objective), _score(other, objective)) for objective in objectives]
-    no_worse = not any(objective.is_better(theirs, ours) for objective, ours, theirs in pairs)
-    return no_worse and any(objective.is_better(ours, theirs) for objective, ours, theirs in pairs)
+def _costs(trial: Run, objectives: tuple[Objective, ...]) -> tuple[float, ...]:
+    """Return a trial's scores as numbers of which the lower is the better."""
+    return tuple(_score(trial, each) if each.direction == "min" else -_score(trial, each) for each in objectives)
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(ours <= theirs for ours, theirs in zip(one, other, strict=True))

@@ -34,7 +34,7 @@ _OF_RESULT = (
     *("strategy", "precision", "plan", "model_id"),
 )
 _GROUPS: dict[str, Callable[[RunSummary], Mapping[str, Any]]] = {
-    "metrics": lambda run: run.result.best_metrics if run.result else {},
+    "metrics": lambda run: {**(run.result.best_metrics if run.result else {}), **(run.trial.scores if run.trial else {})},
     "hyperparams": hyperparams,
     "tags": lambda run: run.tags,
 }

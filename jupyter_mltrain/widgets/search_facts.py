@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jupyter_mltrain.domain.run import Run, RunStatus
-from jupyter_mltrain.domain.search import DURATION, Objective, best_of
+from jupyter_mltrain.domain.run import DURATION, Run, RunStatus
+from jupyter_mltrain.domain.search import Objective, best_of
 from jupyter_mltrain.widgets import theme
 from jupyter_mltrain.widgets.table import Cell, Value
 

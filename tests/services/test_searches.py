@@ -9,6 +9,7 @@ import pytest
 
 from jupyter_mltrain.domain.errors import MissingExtraError, OptionError, UnknownNameError
 from jupyter_mltrain.domain.run import RunFilter, RunStatus, TrainingResult
+from jupyter_mltrain.domain.run_summary import RunOrder
 from jupyter_mltrain.services.runs import get_run, list_runs, run_names
 from jupyter_mltrain.services.searches import get_search, list_searches, remove_searches, search_names
 from jupyter_mltrain.services.session import Session
@@ -134,8 +135,9 @@ def test_with_trials_alone_there_is_no_newest_run(session):
 
 def test_trials_are_listed_as_runs_and_what_is_unknown_is_said(session):
     search(session, "digits", ({"units": 8}, 0.5), ({"units": 16}, 0.25))
-    found, total = list_runs(session, RunFilter(search="digits", best="num_params", limit=1))
-    assert ([run.trial.values for run in found], total) == ([{"units": 8}], 2)
+    for order in (RunOrder(), RunOrder(contains="digits")):
+        found, total = list_runs(session, RunFilter(search="digits", best="num_params", limit=1), order)
+        assert ([run.trial.values for run in found], total) == ([{"units": 16}], 2)
     with pytest.raises(UnknownNameError, match=r"no search named 'digts': did you mean digits\?"):
         list_runs(session, RunFilter(search="digts"))
     with pytest.raises(UnknownNameError, match=r"no metric named 'num_param': did you mean num_params\?"):

@@ -269,7 +269,7 @@ class SearchStoreContract:
         assert refs(store.runs.list(RunFilter(search=search.id, status=RunStatus.RUNNING))) == ["digits#2/6"]
         best = store.runs.list(RunFilter(search="digits#2", best="val_loss"))
         assert refs(best) == [f"digits#2/{number}" for number in (2, 5, 4, 1)]
-        assert refs(store.runs.list(RunFilter(search="digits", best="num_params", limit=1))) == ["digits#2/1"]
+        assert refs(store.runs.list(RunFilter(search="digits", best="num_params", limit=1))) == ["digits#2/5"]
         assert store.runs.count(RunFilter(search="digits", best="loss")) == 4
         assert [store.runs.count(RunFilter(search=ref)) for ref in ("digits", "digits#1", "other")] == [6, 1, 3]
         with pytest.raises(UnknownNameError, match=r"no search named 'digts': did you mean digits\?"):

@@ -23,8 +23,8 @@ from jupyter_mltrain.domain.events import (
     TrainControl,
 )
 from jupyter_mltrain.domain.model import Signature
-from jupyter_mltrain.domain.run import Epoch, Failure, RunStatus, TrainingOutcome, TrainingResult
-from jupyter_mltrain.domain.search import DURATION, NUM_PARAMS, Objective
+from jupyter_mltrain.domain.run import DURATION, NUM_PARAMS, Epoch, Failure, RunStatus, TrainingOutcome, TrainingResult
+from jupyter_mltrain.domain.search import Objective
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine import devices
 from jupyter_mltrain.engine.job import Job

@@ -11,8 +11,8 @@ from typing import Any
 
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.events import TrainControl
-from jupyter_mltrain.domain.run import Run, RunStatus
-from jupyter_mltrain.domain.search import COSTS, Objective, OracleKind, Prune, Search, SearchSpec
+from jupyter_mltrain.domain.run import COSTS, Run, RunStatus
+from jupyter_mltrain.domain.search import Objective, OracleKind, Prune, Search, SearchSpec
 from jupyter_mltrain.domain.spec import Cell
 from jupyter_mltrain.engine import devices, environment, phase
 from jupyter_mltrain.engine.interrupts import Interrupts

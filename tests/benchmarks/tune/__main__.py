@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
-from statistics import median
+from statistics import mean, median, stdev
 from typing import TYPE_CHECKING
 
 from jupyter_mltrain.engine.quiet import quieten
@@ -92,6 +92,7 @@ def _compared(rounds: list[Logs], trials: int) -> str:
         "to stock's best, s",
         f"best of {trials} trials",
         "by seed",
+        "`%%tune`'s is better by",
         "best in stock's time",
     )
     rows = [["", *names]]
@@ -102,10 +103,17 @@ def _compared(rounds: list[Logs], trials: int) -> str:
     for arm in rounds[0]:
         ratio = median(theirs / ours for theirs, ours in zip(whole[arm], whole[OURS], strict=True))
         rows.append([arm, f"{median(whole[arm]):.1f}", f"{ratio:.2f}", _number(median(reached[arm])), f"{median(best[arm]):.4g}"])
-        rows[-1] += [", ".join(f"{value:.3g}" for value in best[arm]), _number(median(timed[arm]))]
+        rows[-1] += [", ".join(f"{value:.3g}" for value in best[arm]), _gain(best[OURS], best[arm]), _number(median(timed[arm]))]
     halves = [ours / min(reached[arm][seed] for arm in STOCK) for seed, ours in enumerate(reached[OURS])]
     said = "`%%tune` came to stock's best in this share of the time that stock took to come there: "
     return f"{_table(rows)}\n\n{said}{', '.join(map(_number, halves))}; median {_number(median(halves))}."
+
+
+def _gain(ours: list[float], theirs: list[float]) -> str:
+    """Return how much lower ours are in the mean of the seeds, and the standard error of that mean: the seeds' noise."""
+    gains = [their - our for our, their in zip(ours, theirs, strict=True)]
+    error = f" ± {stdev(gains) / math.sqrt(len(gains)):.2g}" if len(gains) > 1 else ""
+    return f"{mean(gains):.2g}{error}" if any(gains) else _NONE
 
 
 def _by_arm(rounds: list[Logs], figure: Callable[[Log, tuple[float, float]], float]) -> dict[str, list[float]]:
