@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -142,7 +143,9 @@ class Training:
                 self._say(text)
             self._model = model
             if self._job.weights and self._state.phase == 0:
-                model.load_weights(self._job.weights)
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")  # which begins anew
+                    model.load_weights(self._job.weights)
             data = self._before_fit(model, merged)
             num_before = len(self._state.epochs)
             if start:
@@ -231,13 +234,17 @@ class Training:
         """Keep what a training that failed has brought so far."""
         self._checkpoints.close()
         if self._event_files:
-            self._event_files.close(self._hyperparams, RunStatus.FAILED)
+            self._event_files.close(self._searched(), RunStatus.FAILED)
         best = self._state.best
         if self._saver and best.best_weights is not None:
             after = self._model.get_weights()
             self._saver.save_best(self._model, best.best_weights)
             self._model.set_weights(after)
             self._tell_best()
+
+    def _searched(self) -> dict[str, Any]:
+        """Return what the training was done with, and the values that a search gave the cell."""
+        return {**self._hyperparams, **(self._job.hp.used if self._job.hp else {})}
 
     def finish(self, outcome: CellOutcome, kind: str, reason: str) -> TrainingOutcome:
         """Write the models, close the event files, and put the result together."""
@@ -251,7 +258,7 @@ class Training:
         best, last = self._write_models()
         self._checkpoints.close()
         if self._event_files:
-            self._event_files.close(self._hyperparams, status)
+            self._event_files.close(self._searched(), status)
         is_shown = outcome.value is not None and not isinstance(outcome.value, keras.Model | keras.callbacks.History)
         return TrainingOutcome(
             status=status,

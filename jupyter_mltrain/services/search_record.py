@@ -149,7 +149,7 @@ class SearchRecord:
     def register_best(self) -> None:
         """Register the best trial's model, where that was asked for."""
         best, name = best_of(self.ended, self._objectives), self.spec.training.register
-        if name is None:
+        if name is None or (best and best.result and (best.result.model_id or "").partition("@")[0] == name):  # before it went on
             return
         file = next(best.folder.glob("best.*"), None) if best else None
         if best is None or file is None:
@@ -166,6 +166,7 @@ class SearchRecord:
             run=best,
             user=best.user,
         )
+        self._write(self._session.store.runs.note_model, best.id, version.ref)
         self.said.append(f'Trial {best.ref} is registered as {version.name}: jupyter_mltrain.load_model("{version.name}")')
 
     def finish(self, status: RunStatus) -> Search:

@@ -23,6 +23,16 @@ def tune(line: str, cell: str = CELL) -> str:
     return f"%%tune {line}\n{cell}"
 
 
+def hparams_of(trial) -> dict:
+    """Return what TensorBoard's HParams tab shows of a trial."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    metadata = EventAccumulator(str(trial.folder / "tensorboard")).Reload().SummaryMetadata("_hparams_/session_start_info")
+    started = plugin_data_pb2.HParamsPluginData.FromString(metadata.plugin_data.content).session_start_info
+    return {name: getattr(value, value.WhichOneof("kind")) for name, value in started.hparams.items()}
+
+
 class TestWhatIsTried:
     def test_the_body_runs_once_a_trial_in_a_copy_of_the_namespace(self, tiny):
         tiny.run("model = count = None").run(tune("first --trials 4 --seed 1", CELL + "count = units"))
@@ -167,7 +177,7 @@ class TestWhatIsLeft:
         model = jupyter_mltrain.load_model(search.best)
         loss = model.evaluate(tiny["x"][24:], tiny["y"][24:], verbose=0)[0]
         assert loss == pytest.approx(search.best.trial.scores["val_loss"], rel=1e-5)
-        assert list((search.best.folder / "tensorboard").rglob("events.*"))
+        assert hparams_of(search.best).items() >= search.best.trial.values.items()
 
     def test_only_trials_that_may_win_keep_a_model(self, tiny):
         tiny.run(tune("--trials 8 --seed 1 --prune none"))
@@ -186,6 +196,10 @@ class TestWhatIsLeft:
         assert version.run_ref == tiny["search"].best.ref
         assert version.metrics["val_loss"] == tiny["search"].best.trial.scores["val_loss"]
         assert isinstance(jupyter_mltrain.load_model("nets"), keras.Model)
+        assert tiny["search"].best.result.model_id == "nets@1"
+        tiny.run(tune("--resume nets --trials 3"))  # which finds nothing better
+        assert [each.version for each in jupyter_mltrain.models.versions("nets")] == [1]
+        assert tiny.text.count("is registered as nets") == 1
 
     def test_what_is_registered_is_what_was_built(self, tiny):
         tiny.run(tune("--oracle hyperband --seed 4 --epochs 3 --register halved"))

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -73,7 +74,7 @@ def machines(tmp_path, port):
 def test_one_of_two_machines_goes_away(tiny, machines, port, tmp_path):
     tiny.run(f"marker = {str(tmp_path / 'marker')!r}")
     tiny.run('big = np.random.default_rng(0).normal(size=(200_000, 2)).astype("float32")')
-    tiny.run(f"%%tune far --oracle hyperband --epochs 4 --parallel 0 --workers 127.0.0.1:{port}{CELL}")
+    tiny.run(f"%%tune far --oracle hyperband --epochs 4 --max-time 4m --parallel 0 --workers 127.0.0.1:{port}{CELL}")
 
     search = jupyter_mltrain.searches["far"]
     assert {trial.status for trial in search.trials} == {RunStatus.COMPLETED}
@@ -107,6 +108,7 @@ def guest(port: int, *, times: int) -> None:
                 channel.shake_hands(TOKEN, asks_first=False)
             except OSError:
                 channel = None
+                time.sleep(0.02)
         channel.send("joins", "elsewhere", versions())
         channel.receive()
         channel.send("wants", [])
@@ -129,10 +131,10 @@ def test_a_trial_that_takes_machines_along_fails_and_one_that_nobody_has_waits(t
 
         return tune_cell(session, spec, Body(tiny["body"]), on_event=on_event, control=control)
 
-    thread = threading.Thread(target=guest, args=(port,), kwargs={"times": 3})
+    thread = threading.Thread(target=guest, args=(port,), kwargs={"times": 3}, daemon=True)
     thread.start()
     stopped = searched(SearchSpec(training=TrainSpec(name="alone"), trials=3, parallel=0, workers=f"127.0.0.1:{port}"))
-    thread.join()
+    thread.join(timeout=60)
     lost, waited = stopped.trials
     assert (lost.status, lost.failure.kind) == (RunStatus.FAILED, "WorkersGone")
     assert lost.failure.message.startswith("3 workers on other machines went away while they trained it")

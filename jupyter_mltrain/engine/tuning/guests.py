@@ -101,22 +101,30 @@ class Guests:
 
     def _accept(self) -> None:
         while not self._is_over.is_set():
+            if not self._handshakes.acquire(timeout=_SECONDS_BETWEEN_LOOKS):
+                continue
             try:
                 endpoint, _ = self._server.accept()
             except OSError:  # nobody came
+                self._handshakes.release()
                 continue
             threading.Thread(target=self._welcome, args=(Channel(endpoint),), daemon=True).start()
 
     def _welcome(self, channel: Channel) -> None:
         """Let a worker join, and take what it sends until it goes."""
         try:
-            with self._handshakes:
-                channel.shake_hands(self._token, asks_first=True)
-            self._channels.add(channel)
+            channel.shake_hands(self._token, asks_first=True)
+        except (AuthenticationError, EOFError, OSError):
+            channel.close()
+            return
+        finally:
+            self._handshakes.release()
+        self._channels.add(channel)
+        try:
             guest = self._joined(channel)
             if guest is not None:
                 guest.listen(self._messages)
-        except (AuthenticationError, EOFError, OSError):
+        except Exception:  # noqa: BLE001, S110 - whatever it is, this guest is gone, and `listen` has told
             pass
         finally:
             self._channels.discard(channel)

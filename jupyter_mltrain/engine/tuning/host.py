@@ -104,14 +104,17 @@ class Host:
             raise
         return channel
 
-    def fetch(self, names: Iterable[str], channel: Channel) -> None:
-        """Take the arrays that no other process of this machine has got yet."""
+    def fetch(self, names: Iterable[str], channel: Channel) -> bool:
+        """Take the arrays that no other process of this machine has got yet; False where the search ends meanwhile."""
         with self._lock:
             missing = [name for name in names if name not in self._complete]
             channel.send("wants", missing)
             while (message := channel.receive())[0] == "file":
                 write_piece(self.folder, *message[1:])
+            if message[0] != "sent":
+                return False
             self._complete |= set(missing)
+            return True
 
 
 class _Seat:
@@ -127,7 +130,8 @@ class _Seat:
     def serve(self) -> bool:
         """Hand on what either says until the search is over; False where the connection is lost."""
         try:
-            self._join()
+            if not self._joins():
+                return True
             threading.Thread(target=self._listen, daemon=True).start()
             while True:
                 sender, message = self._messages.get()
@@ -144,13 +148,18 @@ class _Seat:
                 self._process.end()
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _join(self) -> None:
+    def _joins(self) -> bool:
+        """Become a worker of the search; False where that is over."""
         self._channel.send("joins", self._host.name, versions())
-        message = self._channel.receive()
-        if message[0] == "refused":
-            raise OptionError(message[1])
-        _, self._parcel, names = message
-        self._host.fetch(names, self._channel)
+        match self._channel.receive():
+            case ("refused", why):
+                raise OptionError(why)
+            case ("hello", parcel, names):
+                self._parcel = parcel
+                if not self._host.fetch(names, self._channel):
+                    return False
+            case _:
+                return False
         process = self._started(rehearses=True)
         while (message := self._messages.get()[1])[0] not in ("ready", "refused", "died"):
             pass  # what the cell prints
@@ -161,6 +170,7 @@ class _Seat:
             raise OptionError(why)
         self._channel.send("ready")
         self._host.say(f"Joined the search at {self._host.address}.")
+        return True
 
     def _started(self, *, rehearses: bool = False) -> WorkerProcess:
         host = self._host
