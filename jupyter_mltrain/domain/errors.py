@@ -53,6 +53,10 @@ class StoreError(MLTrainError):
     """The home cannot be read or written."""
 
 
+class StoreDamagedError(StoreError):
+    """The database holds what cannot have been written so."""
+
+
 class StoreAwayError(StoreError):
     """The home cannot be reached or written at the moment, nothing was written; it may be possible later."""
 

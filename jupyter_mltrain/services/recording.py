@@ -44,7 +44,7 @@ class Recorder:
         self._end: dict[str, Any] | None = None
         self._written: Run | None = None
         self._last_try = monotonic()
-        self._trouble = self._said = ""
+        self._trouble = self._untold = self._said = ""
         self._error: Exception | None = None
         Thread(target=self._write_until_the_end, name="mltrain-recorder", daemon=True).start()
 
@@ -88,13 +88,13 @@ class Recorder:
         return replace(self._run, **end, facts=facts, epochs=(*self._run.epochs, *self._epochs), ended_at=datetime.now(UTC))
 
     def _say(self) -> None:
-        """Tell of a trouble that is new, or over."""
-        trouble = self._trouble
-        if bool(trouble) == bool(self._said):
-            return
-        self._said = trouble
-        text = f"The record is kept in memory and will be written when it can be: {trouble}." if trouble else _WRITTEN
-        self._tell(Notice(text=text))
+        """Tell of a trouble that is new, and that it is over."""
+        if self._untold:
+            self._said, self._untold = self._untold, ""
+            self._tell(Notice(text=f"The record is kept in memory and will be written when it can be: {self._said}."))
+        if self._said and not self._trouble:
+            self._said = ""
+            self._tell(Notice(text=_WRITTEN))
 
     def _write_until_the_end(self) -> None:
         while not self._over.is_set():
@@ -106,6 +106,7 @@ class Recorder:
                 self._trouble = ""
             except StoreError as error:
                 self._trouble = str(error)
+                self._untold = "" if self._said else self._trouble
             except Exception as error:  # noqa: BLE001 - it is raised to whoever finishes the run
                 self._error = error
             if self._written or self._error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
@@ -12,6 +13,7 @@ from jupyter_mltrain.domain.alias import AliasMove, check_alias, version_to_go_b
 from jupyter_mltrain.domain.errors import ConflictError, UnknownNameError, did_you_mean
 from jupyter_mltrain.store.database import Database
 from jupyter_mltrain.store.model_refs import aliases, aliases_of, check_in_use, check_model, version_named
+from jupyter_mltrain.store.record_files import keep
 from jupyter_mltrain.store.schema import alias_moves as table
 
 
@@ -26,9 +28,10 @@ class AliasStore:
     or version.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Keep moves in `database`."""
+    def __init__(self, database: Database, folder: Path) -> None:
+        """Keep moves in `database`; `folder` holds the files of models."""
         self._database = database
+        self._folder = folder
 
     def standing(self, model: str | None = None) -> dict[str, dict[str, int]]:
         """Return model to alias to the version that it stands for, of one model or of all that have aliases."""
@@ -70,6 +73,7 @@ class AliasStore:
             if not moves or moves[-1].version != version:
                 check_in_use(version_named(connection, f"{model}@{version}"))
                 _add(connection, model, alias, moves, version=version, reason=reason, user=user, is_rollback=False)
+                keep(connection, self._folder / model)
             return _moves(connection, model, alias)[-1]
 
     def roll_back(self, model: str, alias: str, *, seen: int | None, reason: str, user: str) -> AliasMove:
@@ -96,6 +100,7 @@ class AliasStore:
             if version is not None:
                 check_in_use(version_named(connection, f"{model}@{version}"))
             _add(connection, model, alias, moves, version=version, reason=reason, user=user, is_rollback=True)
+            keep(connection, self._folder / model)
             return _moves(connection, model, alias)[-1]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.files import PARTIAL_PREFIX, partial_path
 from jupyter_mltrain.store.database import store_errors
+from jupyter_mltrain.store.record_files import NAME
 
 _CHUNK = 1 << 20
 
@@ -67,7 +68,7 @@ def move_folder(partial: Path, target: Path) -> None:
 def _copy_into(path: Path, target: Path) -> None:
     if path.is_dir():
         target.mkdir()
-    elif path.is_file() and not path.name.startswith(PARTIAL_PREFIX):
+    elif path.is_file() and path.name != NAME and not path.name.startswith(PARTIAL_PREFIX):
         copy = _copy(path, target)
         with target.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != copy.sha256:

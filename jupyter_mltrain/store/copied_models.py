@@ -14,6 +14,7 @@ from jupyter_mltrain.domain.files import settle
 from jupyter_mltrain.store.copied_files import Copy, copied
 from jupyter_mltrain.store.database import Database, claim
 from jupyter_mltrain.store.model_store import check_capitals, suffix_of
+from jupyter_mltrain.store.record_files import keep
 from jupyter_mltrain.store.schema import alias_moves, archived_versions, model_versions
 
 _IDENTITY = ("name", "sha256", "run_id", "created_at")  # a version's number may be another in another home
@@ -79,6 +80,7 @@ class ModelCopier:
         connection.execute(insert(model_versions), {**row._mapping, **numbered, "file": target.name})  # noqa: SLF001
         if archival is not None:
             connection.execute(insert(archived_versions), {**archival._mapping, **numbered})  # noqa: SLF001
+        keep(connection, target.parent)
         self.versions[row.name, row.version] = number
         self.num_versions += 1
         if number != row.version:
@@ -99,6 +101,7 @@ class ModelCopier:
             rows = [{"model": model, "alias": alias, "number": number, **move} for number, move in enumerate(here, start=1)]
             for row in rows[len(there) :]:
                 connection.execute(insert(alias_moves), row)
+            keep(connection, self._to / model)
             self.num_moves += len(rows[len(there) :])
 
     def _moved(self, move: Row[Any]) -> dict[str, Any]:

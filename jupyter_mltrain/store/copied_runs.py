@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Table, insert, select, update
 from jupyter_mltrain.domain.run import RunStatus
 from jupyter_mltrain.store.copied_files import copied_folder, move_folder
 from jupyter_mltrain.store.database import Database, claim
+from jupyter_mltrain.store.record_files import keep
 from jupyter_mltrain.store.schema import epochs, model_versions, run_scores, run_tags, runs, searches
 
 
@@ -58,9 +59,11 @@ class RunCopier:
             number = claim(connection, kind, row.name, row.number)
             if table is searches:
                 connection.execute(insert(searches), {**row._mapping, "number": number})  # noqa: SLF001 - SQLAlchemy's public name
+                keep(connection, self._to.with_name("searches") / row.id)
             for each in members:
                 self._insert(connection, each, _numbered(each, row, number))
                 move_folder(folders[each.id], self._to / each.id)
+                keep(connection, self._to / each.id)
         self._count(row, members, table, number)
 
     def _trials(self, search_id: str) -> list[Row[Any]]:
@@ -78,6 +81,10 @@ class RunCopier:
                 connection.execute(insert(table), rows)
         made = update(model_versions).where(model_versions.c.run_id == row.id)
         connection.execute(made.values(run_ref=_ref_there(connection, row.id)))
+        for name in connection.execute(
+            select(model_versions.c.name).where(model_versions.c.run_id == row.id).distinct()
+        ).scalars():
+            keep(connection, self._to.with_name("models") / name)
 
     def _result(self, result: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """Return a result with the number that the version has there which the run registered."""

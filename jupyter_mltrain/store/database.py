@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ class Database:
     Attributes:
         place: what messages name: the file, or a server's address without its password.
         engine: of SQLAlchemy.
+        guard: gives what every block of work is done within.
     """
 
     def __init__(self, place: Path | str, engine: Engine, **reading: Any) -> None:
         """Work on `engine`; `reading` are its options for blocks that only read."""
         self.place = place
         self.engine = engine
+        self.guard: Callable[[], AbstractContextManager[None]] = nullcontext
         self._reader = engine.execution_options(**reading)
         self._writer = engine.execution_options(writes=True)
 
@@ -47,7 +49,7 @@ class Database:
         Raises:
             StoreError: the database cannot be read.
         """
-        with store_errors(self.place), self._reader.connect() as connection:
+        with self.guard(), store_errors(self.place), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -58,7 +60,7 @@ class Database:
             StoreAwayError: the database cannot be written at the moment, and nothing was.
             StoreError: the database cannot be written.
         """
-        with store_errors(self.place), self._writer.connect() as connection:
+        with self.guard(), store_errors(self.place), self._writer.connect() as connection:
             connection.begin()
             yield connection
             self._commit(connection)

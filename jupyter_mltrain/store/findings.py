@@ -12,6 +12,7 @@ from jupyter_mltrain.domain.run import RunFilter
 from jupyter_mltrain.store import postgres, sqlite
 from jupyter_mltrain.store.database import Database
 from jupyter_mltrain.store.model_store import ModelStore
+from jupyter_mltrain.store.record_files import NAME
 from jupyter_mltrain.store.run_store import RunStore
 from jupyter_mltrain.store.search_store import SearchStore
 
@@ -38,6 +39,7 @@ def _contents(runs: RunStore, searches: SearchStore, models: ModelStore) -> str:
 def _leftovers(home: Path, runs: RunStore, models: ModelStore) -> str:
     known = set(runs.folders())
     known |= {version.path for name in models.names() for version in models.list(name)}
+    known |= set(home.glob(f"models/*/{NAME}"))
     unknown = {path for path in (*home.glob("runs/*"), *home.glob("models/*/*")) if path not in known}
     unknown |= {path for path in home.glob(f"runs/*/{PARTIAL_PREFIX}*") if path.parent in known}
     if not unknown:

@@ -28,6 +28,7 @@ from jupyter_mltrain.store.model_refs import (
     unknown_model,
     version_named,
 )
+from jupyter_mltrain.store.record_files import keep
 from jupyter_mltrain.store.schema import archived_versions as archived
 from jupyter_mltrain.store.schema import model_versions as versions
 
@@ -83,6 +84,7 @@ class ModelStore:
                 "created_at": datetime.now(UTC),
             }
             connection.execute(insert(versions), record)
+            keep(connection, self._folder / name)
         return self.get(f"{name}@{version}")
 
     def get(self, ref: str) -> ModelVersion:
@@ -135,6 +137,7 @@ class ModelStore:
             if row.archived_at is None:
                 record = {"name": name, "version": version, "archived_at": datetime.now(UTC), "user": user, "reason": reason}
                 connection.execute(insert(archived), record)
+                keep(connection, self._folder / name)
         return self.get(f"{name}@{version}")
 
     def unarchive(self, name: str, version: int) -> ModelVersion:
@@ -146,6 +149,7 @@ class ModelStore:
         with self._database.write() as connection:
             version_named(connection, f"{name}@{version}")
             connection.execute(delete(archived).where(archived.c.name == name, archived.c.version == version))
+            keep(connection, self._folder / name)
         return self.get(f"{name}@{version}")
 
     def verify(self, version: ModelVersion) -> Path:

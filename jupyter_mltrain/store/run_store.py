@@ -11,10 +11,12 @@ from sqlalchemy import Connection, delete, or_, select, update
 from jupyter_mltrain.domain.run import Epoch, Failure, Parent, Process, Run, RunFilter, RunStatus, TrainingResult
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.database import Database, count_up
+from jupyter_mltrain.store.record_files import add, keep
 from jupyter_mltrain.store.records import add_facts, check_ended, check_free, hold, holder_of, mark_died, process_from
 from jupyter_mltrain.store.refs import run_id_of, run_names, search_of, unknown_run
 from jupyter_mltrain.store.run_folders import make_folder, remove_folders
 from jupyter_mltrain.store.run_query import number_of, page_of
+from jupyter_mltrain.store.run_rows import epoch_rows
 from jupyter_mltrain.store.run_tables import begin_run, end_run, go_on, put_epochs, read_run, read_runs
 from jupyter_mltrain.store.schema import runs
 
@@ -64,6 +66,7 @@ class RunStore:
                 parent_id=parent.id if parent else None,
                 parent=as_mapping(parent) if parent else None,
             )
+            keep(connection, folder)
             return read_run(connection, folder.name, self._folder)
 
     def add_facts(self, run_id: str, facts: Mapping[str, Any]) -> None:
@@ -75,11 +78,13 @@ class RunStore:
         with self._database.write() as connection:
             if not add_facts(connection, runs, run_id, facts):
                 raise unknown_run(connection, run_id)
+            add(connection, self._folder / run_id, facts=facts)
 
     def append_epochs(self, run_id: str, epochs: Sequence[Epoch]) -> None:
         """Record epochs; one that was recorded before is replaced, so that a repeated call does no harm."""
         with self._database.write() as connection:
             put_epochs(connection, run_id, epochs)
+            add(connection, self._folder / run_id, epochs=epoch_rows(run_id, epochs))
 
     def finish_run(
         self,
@@ -99,6 +104,7 @@ class RunStore:
         with self._database.write() as connection:
             if not end_run(connection, run_id, status=status, result=result, failure=failure, epochs=epochs, scores=scores):
                 raise unknown_run(connection, run_id)
+            keep(connection, self._folder / run_id)
             return read_run(connection, run_id, self._folder)
 
     def hand_over(self, run_id: str, process: Process) -> Run:
@@ -110,6 +116,7 @@ class RunStore:
         with self._database.write() as connection:
             if not hold(connection, runs, run_id, process):
                 raise unknown_run(connection, run_id)
+            keep(connection, self._folder / run_id)
             return read_run(connection, run_id, self._folder)
 
     def status(self, run_id: str) -> tuple[RunStatus, Process]:
@@ -130,6 +137,7 @@ class RunStore:
             result = connection.execute(select(runs.c.result).where(runs.c.id == run_id)).scalar_one_or_none()
             if result is not None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(result={**result, "model_id": model_id}))
+                keep(connection, self._folder / run_id)
 
     def check_free(self, run_id: str, process: Process) -> None:
         """Raise `OptionError` if a process other than `process` may be at work on a run, `UnknownNameError` if there is none."""
@@ -146,6 +154,7 @@ class RunStore:
         with self._database.write() as connection:
             _check_free(connection, run_id, process)
             go_on(connection, run_id, process, num_epochs)
+            keep(connection, self._folder / run_id)
             return read_run(connection, run_id, self._folder)
 
     def get(self, ref: str) -> Run:

@@ -15,6 +15,7 @@ from jupyter_mltrain.domain.search import Search
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.database import Database, count_up
 from jupyter_mltrain.store.heartbeats import beat
+from jupyter_mltrain.store.record_files import keep
 from jupyter_mltrain.store.records import add_facts, check_ended, check_free, holder_of, mark_died, running
 from jupyter_mltrain.store.refs import search_id_of, search_names, unknown_run, unknown_search
 from jupyter_mltrain.store.run_folders import empty_folder, make_folder, remove_folders
@@ -75,6 +76,7 @@ class SearchStore:
             }
             beat(connection, process)
             connection.execute(insert(searches), record)
+            self._keep(connection, search_id)
         return self.get(search_id)
 
     def begin_trial(
@@ -111,6 +113,7 @@ class SearchStore:
                 trial_values=values,
                 trial_scores={},
             )
+            self._keep(connection, search_id, folder)
             return read_run(connection, folder.name, self._folder)
 
     def end_trial(
@@ -155,6 +158,7 @@ class SearchStore:
                 trial_scores=finite,
             )
             connection.execute(update(searches).where(searches.c.id == search_id).values(state=state))
+            self._keep(connection, search_id, self._folder / run_id)
             return read_run(connection, run_id, self._folder)
 
     def unfinished(self, search_id: str) -> tuple[Run, ...]:
@@ -179,6 +183,8 @@ class SearchStore:
             begin_again(connection, run_id, process)
             run = read_run(connection, run_id, self._folder)
         empty_folder(run.folder)  # the record goes first: a process that dies here leaves files that the next restart removes
+        with self._database.write() as connection:
+            keep(connection, run.folder)
         return run
 
     def add_facts(self, search_id: str, facts: Mapping[str, Any]) -> None:
@@ -186,6 +192,7 @@ class SearchStore:
         with self._database.write() as connection:
             if not add_facts(connection, searches, search_id, facts):
                 raise unknown_search(connection, search_id)
+            self._keep(connection, search_id)
 
     def finish_search(
         self, search_id: str, *, status: RunStatus, failure: Failure | None = None, facts: Mapping[str, Any] | None = None
@@ -196,6 +203,7 @@ class SearchStore:
             if not add_facts(connection, searches, search_id, facts or {}):
                 raise unknown_search(connection, search_id)
             connection.execute(update(searches).where(searches.c.id == search_id).values(end))
+            self._keep(connection, search_id)
         return self.get(search_id)
 
     def resume_search(self, search_id: str, process: Process) -> Search:
@@ -210,6 +218,7 @@ class SearchStore:
             check_free(connection, search, f"{search.name}#{search.number}", process)
             beat(connection, process)
             connection.execute(update(searches).where(searches.c.id == search_id).values(again))
+            self._keep(connection, search_id)
         return self.get(search_id)
 
     def state(self, search_id: str) -> Mapping[str, Any]:
@@ -269,7 +278,17 @@ class SearchStore:
             connection.execute(delete(runs).where(runs.c.search_id.in_(found)))
             connection.execute(delete(searches).where(searches.c.id.in_(found)))
         remove_folders(trial.folder for search in found.values() for trial in search.trials)
+        remove_folders(map(self._folder_of, found))
         return tuple(found.values())
+
+    def _folder_of(self, search_id: str) -> Path:
+        """Return where a search is kept; its files are those of its trials."""
+        return self._folder.with_name("searches") / search_id
+
+    def _keep(self, connection: Connection, search_id: str, *folders: Path) -> None:
+        """Keep a search, and those of its trials that have these folders."""
+        for folder in (self._folder_of(search_id), *folders):
+            keep(connection, folder)
 
     def mark_died(self) -> tuple[Search, ...]:
         """Mark the running searches whose process is gone, and return them; when they ended is not known."""

@@ -22,6 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from jupyter_mltrain.store import codec
 from jupyter_mltrain.store.database import Database, store_errors
 from jupyter_mltrain.store.file_system import file_system, is_local
+from jupyter_mltrain.store.sqlite_errors import damaged
 
 _BUSY_TIMEOUT = 30  # seconds that a transaction waits for others
 
@@ -88,7 +89,7 @@ def _set_journal(database: Database, wanted: Journal) -> None:
 
 @contextmanager
 def _driver_cursor(database: Database) -> Iterator[DBAPICursor]:
-    with store_errors(database.place), closing(database.engine.raw_connection()) as connection:
+    with database.guard(), store_errors(database.place), closing(database.engine.raw_connection()) as connection:
         yield connection.cursor()  # outside of a transaction, where alone the journal mode can be changed
 
 
@@ -99,15 +100,23 @@ def _value(cursor: DBAPICursor, statement: str) -> str:
 
 def findings(database: Database) -> tuple[str, ...]:
     """Tell in plain sentences how the database is protected and whether it is whole."""
+    check_whole(database)
     with _driver_cursor(database) as cursor:
         journal = Journal(_value(cursor, "PRAGMA journal_mode"))
-        check = _value(cursor, "PRAGMA quick_check(1)")
     return (
         _file_system_finding(Path(database.place)),
         _version_finding(),
         f"Journal in force: {journal.name.lower()}, synchronous: EXTRA, so a finished run survives a loss of power.",
-        _integrity_finding(Path(database.place), check),
+        "Integrity: SQLite's quick check found nothing wrong.",
     )
+
+
+def check_whole(database: Database) -> None:
+    """Raise `StoreDamagedError` if SQLite's quick check finds damage."""
+    with _driver_cursor(database) as cursor:
+        check = _value(cursor, "PRAGMA quick_check(1)")
+        if check != "ok":
+            raise damaged(database.place, ValueError(check))
 
 
 def _file_system_finding(path: Path) -> str:
@@ -125,9 +134,3 @@ def _version_finding() -> str:
         f"SQLite {version}: has the rare bug that can damage a database in WAL mode (mended in 3.51.3), "
         "so the rollback journal is used, which the bug does not touch."
     )
-
-
-def _integrity_finding(path: Path, check: str) -> str:
-    if check == "ok":
-        return "Integrity: SQLite's quick check found nothing wrong."
-    return f"Integrity: SQLite's quick check found damage ({check}): put a copy of {path} in its place."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from jupyter_mltrain.domain.errors import StoreAwayError, StoreError
+from jupyter_mltrain.domain.errors import StoreAwayError, StoreDamagedError, StoreError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -20,7 +20,8 @@ def of_sqlite(place: Path | str, error: BaseException) -> StoreError:
     if code == "SQLITE_FULL":
         return _full(place, error)
     unreadable_text = str(error).startswith("Could not decode")  # of the driver itself, which gives no code
-    if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or unreadable_text:
+    lost_table = str(error).startswith("no such table")
+    if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or unreadable_text or lost_table:
         return damaged(place, error)
     if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return _forbidden(place, error)
@@ -35,10 +36,10 @@ def of_file(place: Path | str, error: OSError) -> StoreError:
     return _full(file, error) if error.errno in _FULL else _forbidden(file, error)
 
 
-def damaged(place: Path | str, error: BaseException) -> StoreError:
+def damaged(place: Path | str, error: BaseException) -> StoreDamagedError:
     """Return the error for content that cannot have been written so."""
     kind = "SQLite database" if isinstance(place, Path) else "database"
-    return StoreError(
+    return StoreDamagedError(
         f"expected a whole {kind} at {place}, received a damaged one ({error}): it was left as it is; put a "
         "copy of it in its place, or move it away to begin a new one"
     )

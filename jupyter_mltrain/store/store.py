@@ -7,13 +7,14 @@ from pathlib import Path
 
 from jupyter_mltrain.domain.address import StoreAddress
 from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.store import postgres, sqlite
+from jupyter_mltrain.store import postgres
 from jupyter_mltrain.store.alias_store import AliasStore
 from jupyter_mltrain.store.database import Database, store_errors
 from jupyter_mltrain.store.findings import findings
 from jupyter_mltrain.store.heartbeats import Heartbeats
 from jupyter_mltrain.store.migrate import upgrade
 from jupyter_mltrain.store.model_store import ModelStore
+from jupyter_mltrain.store.rebuilding import open_or_rebuild
 from jupyter_mltrain.store.run_store import RunStore
 from jupyter_mltrain.store.run_summaries import RunSummaries
 from jupyter_mltrain.store.search_store import SearchStore
@@ -50,7 +51,7 @@ class Store:
         self.summaries = RunSummaries(self.database, self.home / "runs")
         self.searches = SearchStore(self.database, self.home / "runs")
         self.models = ModelStore(self.database, self.home / "models")
-        self.aliases = AliasStore(self.database)
+        self.aliases = AliasStore(self.database, self.home / "models")
         self.heartbeats = Heartbeats(self.database)
         with suppress(StoreError):  # on a full disk, or one that may only be read, what there is can still be read
             self.runs.mark_died()
@@ -68,9 +69,7 @@ class Store:
 def _open(home: Path, address: StoreAddress | None) -> Database:
     if address is None:
         _make_home(home)
-        database = sqlite.open_database(home / "mltrain.db")
-        upgrade(database)
-        return database
+        return open_or_rebuild(home / "mltrain.db")
     database = postgres.open_database(address)
     upgrade(database)
     _make_home(home)  # where the server cannot be reached nothing is left behind

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -75,15 +76,35 @@ def test_a_locked_database_holds_no_training_up(session: Session) -> None:
     assert len(recorder.finish(status=RunStatus.STOPPED, result=None).epochs) == 3
 
 
-def test_what_a_damaged_database_does_not_take_is_kept_said_and_written_when_it_is_whole_again(
+def test_a_database_that_is_damaged_in_the_middle_is_built_anew_and_that_is_said(session: Session) -> None:
+    events: list[Event] = []
+    recorder = Recorder(session.store.runs, begun(session), events.append)
+    recorder.on_event(FactsKnown(facts={"model": "cnn"}))
+    recorder.on_event(epoch(1))
+    while not session.store.runs.get("digits").epochs:
+        sleep(0.01)
+    (session.home / "mltrain.db").write_bytes(b"no database" * 1000)
+    recorder.on_event(epoch(2))
+    while not list(session.home.glob("mltrain.db.damaged-*")):
+        sleep(0.01)
+    run = recorder.finish(status=RunStatus.COMPLETED, result=None)
+    assert run == session.store.runs.get("digits")
+    assert (run.status, len(run.epochs), run.facts) == (RunStatus.COMPLETED, 2, {"seed": 7, "model": "cnn"})
+    said, over = notices(events)
+    assert said.startswith("The record is kept in memory and will be written when it can be: expected a whole database, ")
+    assert "runs: 1, searches: 0, model versions: 0; nothing is missing" in said
+    assert over == "The record that was kept in memory is written."
+
+
+def test_what_cannot_be_written_is_kept_said_and_written_when_it_can_be(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "_PATIENCE", 0.3)
     events: list[Event] = []
     recorder = Recorder(session.store.runs, begun(session), events.append)
-    database = session.home / "mltrain.db"
-    whole = database.read_bytes()
-    database.write_bytes(b"no database" * 1000)
+    database, away = session.home / "mltrain.db", session.home / "away"
+    database.rename(away)
+    database.mkdir()
     recorder.on_event(FactsKnown(facts={"model": "cnn"}))
     recorder.on_event(epoch(1))
     kept = recorder.finish(status=RunStatus.COMPLETED, result=None)
@@ -91,8 +112,9 @@ def test_what_a_damaged_database_does_not_take_is_kept_said_and_written_when_it_
     assert (kept.status, len(kept.epochs), kept.facts) == (RunStatus.COMPLETED, 1, {"seed": 7, "model": "cnn"})
     assert kept.ended_at is not None
     (said,) = notices(events)
-    assert said.startswith("The record is kept in memory and will be written when it can be: expected a whole SQLite database")
-    database.write_bytes(whole)
+    assert said.startswith("The record is kept in memory and will be written when it can be: expected to read and write")
+    database.rmdir()
+    away.rename(database)
     wait_for(recorder)
     found = session.store.runs.get("digits")
     assert (found.status, found.epochs, found.facts) == (RunStatus.COMPLETED, kept.epochs, kept.facts)

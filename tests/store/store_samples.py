@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jupyter_mltrain.domain.alias import AliasMove
 from jupyter_mltrain.domain.model import ModelVersion, Signature, TensorSpec
-from jupyter_mltrain.domain.run import Epoch, Run, RunStatus, TrainingResult
+from jupyter_mltrain.domain.run import Epoch, Parent, Run, RunFilter, RunStatus, TrainingResult
 from jupyter_mltrain.domain.search import Search
 from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.record_files import NAME
 from jupyter_mltrain.store.store import Store
 
 SIGNATURE = Signature(
@@ -149,3 +151,36 @@ def move(store: Store, version: int, alias: str = "champion", *, model: str = "d
     """A move of an alias by somebody who has just looked where it is."""
     seen = store.aliases.standing(model)[model].get(alias)
     return store.aliases.move(model, alias, version, seen=seen, reason=reason, user="ada")
+
+
+def fill(store: Store) -> None:
+    """Three runs, one of which registered two versions; a search; an alias that moved; an archived version."""
+    first = train(store, tags={"team": "vision"}, note="line\ttab\x00nul", facts={"seed": 7})
+    (first.folder / "tensorboard").mkdir()
+    (first.folder / "tensorboard" / "events.1").write_bytes(b"scalars")
+    (first.folder / ".partial-abc-last.keras").write_bytes(b"half")
+    for content in (b"first", b"second"):
+        register(store, first, content=content)
+    store.models.archive("digits", 1, reason="worse", user="bob")
+    move(store, 2)
+    train(store, "other", parent=Parent(id=first.id, ref=first.ref, epoch=2))
+    train(store)
+    search = search_of(store, 2)
+    register(store, search.trials[1], "searched")
+
+
+def everything(store: Store) -> list[object]:
+    """All records, and the content of all files but those that keep records, whose place is told apart."""
+    runs = [store.runs.get(run.id) for run in store.runs.list(RunFilter())]
+    searches = [store.searches.get(search.id) for search in store.searches.list()]
+    members = [*runs, *(trial for search in searches for trial in search.trials)]
+    files = {
+        path.relative_to(store.home): path.read_bytes()
+        for path in store.home.glob("*/**/*")
+        if path.is_file() and path.name != NAME
+    }
+    nowhere = [replace(member, folder=Path()) for member in members]
+    versions = [replace(version, path=Path()) for name in store.models.names() for version in store.models.list(name)]
+    states = [store.searches.state(search.id) for search in searches]
+    moves = [each for name in store.models.names() for each in store.aliases.history(name)]
+    return [nowhere, [replace(search, trials=()) for search in searches], states, versions, moves, files]

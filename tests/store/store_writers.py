@@ -6,18 +6,20 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from store_samples import begin, begin_trial, end_trial, move, register, register_file, train
+from store_samples import begin, begin_trial, end_trial, move, register, register_file, some_epochs, train
 
 from jupyter_mltrain.domain.address import StoreAddress
 from jupyter_mltrain.domain.errors import ConflictError, OptionError, StoreError
-from jupyter_mltrain.domain.run import Run
+from jupyter_mltrain.domain.run import Run, RunStatus
 from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.store import Store
 
@@ -105,11 +107,18 @@ def end_counted_trial(store: Store, trial: Run, search_id: str) -> int:
 
 
 def resume_when_told(home: Home, search_id: str, parent: Connection) -> None:
-    store = opened(home)
+    _resume(opened(home).searches.resume_search, search_id, parent)
+
+
+def resume_run_when_told(home: Home, run_id: str, parent: Connection) -> None:
+    _resume(partial(opened(home).runs.resume_run, num_epochs=0), run_id, parent)
+
+
+def _resume(resume: Callable[..., Any], what: str, parent: Connection) -> None:
     parent.send("ready")
     parent.recv()
     try:
-        parent.send(store.searches.resume_search(search_id, this_process()).process.pid)
+        parent.send(resume(what, this_process()).process.pid)
     except OptionError as error:
         parent.send(str(error))
     parent.recv()
@@ -179,3 +188,24 @@ def register_too_large(home: Home, run_id: str, file: Path, limit: int) -> str:
     except StoreError as error:
         return str(error)
     return ""
+
+
+def train_through_damage(home: Home, parent: Connection) -> None:
+    """Train without end, each step again until it is written, as a recorder does; then tell of the runs."""
+    store, finished = opened(home), []
+    parent.send("ready")
+    while not parent.poll():
+        run = again(lambda: begin(store))
+        epochs = some_epochs(4)
+        again(store.runs.append_epochs, run.id, epochs[:2])
+        finish = partial(store.runs.finish_run, run.id, status=RunStatus.COMPLETED, result=None, epochs=epochs[2:])
+        finished.append(again(finish).id)
+    parent.send(finished)
+
+
+def again(write: Callable[..., Any], *arguments: Any) -> Any:
+    while True:
+        try:
+            return write(*arguments)
+        except StoreError:
+            time.sleep(0.01)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from store_samples import begin, move, register, search_of, train
+from store_samples import begin, everything, fill, move, register, search_of, train
 
 from jupyter_mltrain.domain.copying import CopyReport
 from jupyter_mltrain.domain.errors import OptionError, StoreError
-from jupyter_mltrain.domain.run import Parent, RunFilter
+from jupyter_mltrain.domain.run import RunFilter
 from jupyter_mltrain.store import copied_runs
 from jupyter_mltrain.store.copying import copy_home
 from jupyter_mltrain.store.store import Store
@@ -23,35 +23,6 @@ def other(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "other")
     yield store
     store.close()
-
-
-def fill(store: Store) -> None:
-    """Three runs, one of which registered two versions; a search; an alias that moved; an archived version."""
-    first = train(store, tags={"team": "vision"}, note="line\ttab\x00nul", facts={"seed": 7})
-    (first.folder / "tensorboard").mkdir()
-    (first.folder / "tensorboard" / "events.1").write_bytes(b"scalars")
-    (first.folder / ".partial-abc-last.keras").write_bytes(b"half")
-    for content in (b"first", b"second"):
-        register(store, first, content=content)
-    store.models.archive("digits", 1, reason="worse", user="bob")
-    move(store, 2)
-    train(store, "other", parent=Parent(id=first.id, ref=first.ref, epoch=2))
-    train(store)
-    search = search_of(store, 2)
-    register(store, search.trials[1], "searched")
-
-
-def everything(store: Store) -> list[object]:
-    """All records, and the content of all files, whose place is told apart."""
-    runs = [store.runs.get(run.id) for run in store.runs.list(RunFilter())]
-    searches = [store.searches.get(search.id) for search in store.searches.list()]
-    members = [*runs, *(trial for search in searches for trial in search.trials)]
-    files = {path.relative_to(store.home): path.read_bytes() for path in store.home.glob("*/**/*") if path.is_file()}
-    nowhere = [replace(member, folder=Path()) for member in members]
-    versions = [replace(version, path=Path()) for name in store.models.names() for version in store.models.list(name)]
-    states = [store.searches.state(search.id) for search in searches]
-    moves = [each for name in store.models.names() for each in store.aliases.history(name)]
-    return [nowhere, [replace(search, trials=()) for search in searches], states, versions, moves, files]
 
 
 def whole(store: Store) -> list[object]:

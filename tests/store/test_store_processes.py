@@ -19,6 +19,7 @@ from store_writers import (
     open_home,
     register_from,
     register_versions,
+    resume_run_when_told,
     start,
     train_runs,
     train_until_told,
@@ -33,15 +34,36 @@ def test_processes_that_open_a_new_home_at_once_all_can(home: Path) -> None:
     assert sorted(at_once(open_home, home)) == [f"digits#{number}" for number in range(1, 9)]
 
 
-def test_eight_writers_lose_nothing_and_meet_no_lock_error(home: Path) -> None:
-    num_runs = 10
-    finished = [run_id for ids in at_once(train_runs, home, num_runs) for run_id in ids]
+def test_four_writers_lose_nothing_and_meet_no_lock_error(home: Path, faults: Any) -> None:
+    num_runs = faults.number(10)
+    finished = [run_id for ids in at_once(train_runs, home, num_runs, num_processes=4) for run_id in ids]
     store = Store(home)
-    runs = store.runs.list(RunFilter(limit=1000))
+    runs = store.runs.list(RunFilter(limit=100_000))
     assert {run.id for run in runs} == set(finished)
-    assert sorted(run.number for run in runs) == list(range(1, 8 * num_runs + 1))
+    assert sorted(run.number for run in runs) == list(range(1, 4 * num_runs + 1))
     for run_id in finished:
         assert_whole(store, run_id)
+    faults.report(f"{len(finished)} runs written by 4 processes, none lost, none doubled")
+
+
+def test_of_processes_that_resume_a_run_at_once_one_goes_on_and_the_others_are_told_who(store: Store) -> None:
+    run = begin(store)
+    store.runs.finish_run(run.id, status=RunStatus.STOPPED, result=None)
+    pipes = [PROCESSES.Pipe() for _ in range(4)]
+    for _, theirs in pipes:
+        start(resume_run_when_told, store.home, run.id, theirs)
+    ours = [mine for mine, _ in pipes]
+    assert [pipe.recv() for pipe in ours] == ["ready"] * 4
+    for pipe in ours:
+        pipe.send("go")
+    told = [pipe.recv() for pipe in ours]
+    (winner,) = (each for each in told if isinstance(each, int))
+    assert store.runs.get(run.id).process.pid == winner
+    others = [each for each in told if each != winner]
+    assert all(f"received one that process {winner} on " in each for each in others)
+    assert len(others) == 3
+    for pipe in ours:
+        pipe.send("end")
 
 
 def test_versions_registered_at_once_are_distinct_and_whole(store: Store) -> None:

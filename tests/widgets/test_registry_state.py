@@ -147,11 +147,11 @@ def test_the_code_does_what_the_button_did_whatever_the_reason(
     assert (move.version, move.reason) == (2, HOSTILE)
 
 
-def test_a_damaged_home_is_said(tmp_path: Path) -> None:
-    (tmp_path / "mltrain.db").write_bytes(b"no database" * 1000)
+def test_a_home_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mltrain.db").mkdir()
     shown = RegistryState(Session(str(tmp_path))).snapshot()
     assert (shown["models"], shown["said"]["is_error"]) == ([], True)
-    assert shown["said"]["text"].startswith("StoreError: expected a whole SQLite database")
+    assert shown["said"]["text"].startswith("StoreError: expected to read and write")
 
 
 def test_metrics_that_json_has_not_are_texts(buttons: Buttons) -> None:
