@@ -118,7 +118,7 @@ class Process:
 
     host: str
     pid: int
-    started: float  # seconds since the epoch, as the operating system has it
+    started: float  # seconds since the machine began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

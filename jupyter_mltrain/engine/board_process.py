@@ -39,7 +39,7 @@ def main(file: Path, logs: Path, parent: int) -> None:
     where = ("--host", "127.0.0.1", "--port", "0", "--path_prefix", prefix)
     board.configure(argv=["tensorboard", "--logdir", str(logs), *where, "--reload_interval", str(_RELOAD_SECONDS)])
     port = urlsplit(board.launch()).port
-    found = {"pid": os.getpid(), "started": psutil.Process().create_time(), "port": port, "prefix": prefix}
+    found = {"pid": os.getpid(), "started": psutil.Process().create_time() - psutil.boot_time(), "port": port, "prefix": prefix}
     with whole_file(file) as partial:
         partial.write_text(json.dumps(found))
     try:

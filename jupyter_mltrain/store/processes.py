@@ -12,7 +12,7 @@ import psutil
 
 from jupyter_mltrain.domain.run import Process
 
-_START_TOLERANCE = 1.0  # seconds: the operating system's own clock ticks are coarse
+_START_TOLERANCE = 2.5  # seconds: the operating system rounds the moment of its start to whole ones, when it is asked
 
 
 def this_process() -> Process:
@@ -20,16 +20,21 @@ def this_process() -> Process:
     return _process(os.getpid())
 
 
-@cache  # a clock that is set moves the time of the start, by which records find their process
+@cache  # it is what records find their process by
 def _process(pid: int) -> Process:
-    return Process(host=socket.gethostname(), pid=pid, started=psutil.Process(pid).create_time())
+    return Process(host=socket.gethostname(), pid=pid, started=started_of(psutil.Process(pid)))
+
+
+def started_of(process: psutil.Process) -> float:
+    """Return when a process began, in seconds since the machine did: a clock that is set moves both."""
+    return process.create_time() - psutil.boot_time()
 
 
 def is_alive(process: Process) -> bool:
     """Tell whether a process of this host still lives; a number that was given to a newer process does not count."""
     try:
         found = psutil.Process(process.pid)
-        same = abs(found.create_time() - process.started) < _START_TOLERANCE
+        same = abs(started_of(found) - process.started) < _START_TOLERANCE
         return same and found.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

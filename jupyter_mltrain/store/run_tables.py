@@ -14,7 +14,7 @@ from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, 
 from jupyter_mltrain.domain.run_summary import RunSummary
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.heartbeats import beat
-from jupyter_mltrain.store.records import running
+from jupyter_mltrain.store.records import end_now, running, start_now
 from jupyter_mltrain.store.run_rows import epoch_from, epoch_rows, run_from, score_rows, summary_from, tag_rows
 from jupyter_mltrain.store.schema import epochs as epoch_table
 from jupyter_mltrain.store.schema import run_scores, run_tags, runs
@@ -23,7 +23,9 @@ from jupyter_mltrain.store.schema import run_scores, run_tags, runs
 def begin_run(connection: Connection, run_id: str, *, process: Process, tags: Mapping[str, str], **columns: Any) -> None:
     """Write that a run begins."""
     beat(connection, process)
-    connection.execute(insert(runs), {"id": run_id, "started_at": datetime.now(UTC), **running(process), **columns})
+    search_id = columns.get("search_id")
+    started = start_now(connection, runs, runs.c.search_id == search_id if search_id else runs.c.search_id.is_(None))
+    connection.execute(insert(runs), {"id": run_id, "started_at": started, **running(process), **columns})
     _insert(connection, run_tags, tag_rows(run_id, tags))
 
 
@@ -41,7 +43,7 @@ def end_run(
     """Write how a run ended, with what it can be ordered by; return whether there is such a run."""
     end = {
         "status": status,
-        "ended_at": datetime.now(UTC),
+        "ended_at": end_now(connection, runs, run_id),
         "result": as_mapping(result) if result else None,
         "failure": as_mapping(failure) if failure else None,
         **columns,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.database import Database, count_up
 from jupyter_mltrain.store.heartbeats import beat
 from jupyter_mltrain.store.record_files import keep
-from jupyter_mltrain.store.records import add_facts, check_ended, check_free, holder_of, mark_died, running
+from jupyter_mltrain.store.records import add_facts, check_ended, check_free, end_now, holder_of, mark_died, running, start_now
 from jupyter_mltrain.store.refs import search_id_of, search_names, unknown_run, unknown_search
 from jupyter_mltrain.store.run_folders import empty_folder, make_folder, remove_folders
 from jupyter_mltrain.store.run_id import new_run_id
@@ -63,7 +62,7 @@ class SearchStore:
                 "id": search_id,
                 "name": name,
                 "number": count_up(connection, "search", name),
-                "started_at": datetime.now(UTC),
+                "started_at": start_now(connection, searches),
                 **running(process),
                 "user": user,
                 "source": source,
@@ -198,8 +197,9 @@ class SearchStore:
         self, search_id: str, *, status: RunStatus, failure: Failure | None = None, facts: Mapping[str, Any] | None = None
     ) -> Search:
         """Record how a search ended, and facts that are added to those that it has; return it with all its trials."""
-        end = {"status": status, "ended_at": datetime.now(UTC), "failure": as_mapping(failure) if failure else None}
         with self._database.write() as connection:
+            ended = end_now(connection, searches, search_id)
+            end = {"status": status, "ended_at": ended, "failure": as_mapping(failure) if failure else None}
             if not add_facts(connection, searches, search_id, facts or {}):
                 raise unknown_search(connection, search_id)
             connection.execute(update(searches).where(searches.c.id == search_id).values(end))

@@ -17,13 +17,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from IPython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 
 import jupyter_mltrain
-from jupyter_mltrain.domain.run import RunStatus
+from jupyter_mltrain.domain.run import Run, RunStatus
 from jupyter_mltrain.engine.checkpoints import files
 
-NUM_EPOCHS, KILLED = 80, -signal.SIGKILL
+NUM_EPOCHS, NUM_KILLS, KILLED = 80, 4, -signal.SIGKILL
 LONG = 300.0  # seconds: until it has ended by itself
 BEGIN = "%%train killed --epochs {epochs} --seed 3 --checkpoint-every {every}"
 RESUME = "%%train --resume last"
@@ -76,6 +77,30 @@ def seconds_of(*given: Any, **more: Any) -> float:
     return perf_counter() - begun
 
 
+def killed_again_and_again(processes: Any, home: Path, moments: Any, start: float, longest: float, **whole: Any) -> list[Any]:
+    """Train in lives of random lengths, the last of which comes to the end; return how they ended."""
+    ended: list[Any] = []
+    while len(ended) < NUM_KILLS and (not ended or ended[-1] == KILLED):
+        ended.append(life(processes, home, start + moments.uniform(-0.5 * start, 2 * longest), **whole))
+    if ended[-1] == KILLED:
+        ended.append(life(processes, home, LONG, **whole))
+    return ended
+
+
+def assert_the_same(home: Path, undisturbed: Run, told: str) -> None:
+    """The numbers of each epoch, each once, and the weights and the optimizer's state are those of the other run, to the bit."""
+    get_ipython().run_line_magic("config", f"MLTrain.home = {str(home)!r}")
+    run = jupyter_mltrain.runs["killed"]
+    assert run.status is undisturbed.status is RunStatus.COMPLETED
+    assert [epoch.number for epoch in run.epochs] == list(range(1, NUM_EPOCHS + 1)), told
+    assert run.history == undisturbed.history, told
+    for name in ("best.keras", "last.keras"):
+        ours, theirs = (keras.models.load_model(each.folder / name) for each in (run, undisturbed))
+        of_both = ((*each.weights, *each.optimizer.variables) for each in (ours, theirs))
+        for one, other in zip(*of_both, strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=told)
+
+
 @pytest.mark.parametrize("every", ["1 epoch", "200 steps"])
 def test_kills_at_random_moments(notebook, processes, tmp_path, every, faults):
     seed = random.SystemRandom().randrange(2**32)
@@ -84,27 +109,18 @@ def test_kills_at_random_moments(notebook, processes, tmp_path, every, faults):
     seconds_of(processes, tmp_path / "first", epochs=1, every=every)  # which imports
     start = seconds_of(processes, tmp_path / "start", epochs=1, every=every)
     training = seconds_of(processes, tmp_path / "whole", **whole) - start
-    num_kills = faults.number(4)
-    longest = 0.8 * training / num_kills  # so that most of them come before its end
-    ended = []
-    while len(ended) < num_kills and (not ended or ended[-1] == KILLED):
-        ended.append(life(processes, notebook.home, start + moments.uniform(-0.5 * start, 2 * longest), **whole))
-    if ended[-1] == KILLED:
-        ended.append(life(processes, notebook.home, LONG, **whole))
-    faults.report(f"{ended.count(KILLED)} kills of one training with --checkpoint-every {every}, seed {seed}")
-    assert ended[-1] == 0, f"seed {seed}: {ended}"
-    assert len(ended) > num_kills // 2, f"seed {seed}: {ended}"
-    assert set(ended[:-1]) <= {KILLED}, f"seed {seed}: {ended}"
-    notebook.run("%mltrain doctor")
-    assert "Trouble" not in notebook.text
-    run = jupyter_mltrain.runs["killed"]
+    longest = 0.8 * training / NUM_KILLS  # so that most of them come before its end
     notebook.run(f"%config MLTrain.home = {str(tmp_path / 'whole')!r}")
-    undisturbed = jupyter_mltrain.runs["killed"]
-    assert run.status is undisturbed.status is RunStatus.COMPLETED
-    assert [epoch.number for epoch in run.epochs] == list(range(1, NUM_EPOCHS + 1)), f"seed {seed}"
-    assert run.history == undisturbed.history, f"seed {seed}: {ended}"
-    for name in ("best.keras", "last.keras"):
-        ours, theirs = (keras.models.load_model(each.folder / name) for each in (run, undisturbed))
-        of_both = ((*each.weights, *each.optimizer.variables) for each in (ours, theirs))
-        for one, other in zip(*of_both, strict=True):
-            np.testing.assert_array_equal(one, other, err_msg=f"seed {seed}")
+    undisturbed, num_killed, num_trainings = jupyter_mltrain.runs["killed"], 0, faults.number(1)
+    for number in range(num_trainings):
+        home = notebook.home / str(number)
+        ended = killed_again_and_again(processes, home, moments, start, longest, **whole)
+        told = f"training {number} of seed {seed}: {ended}"
+        assert ended[-1] == 0, told
+        assert set(ended[:-1]) <= {KILLED}, told
+        num_killed += len(ended) - 1
+        assert_the_same(home, undisturbed, told)
+        notebook.run("%mltrain doctor")
+        assert "Trouble" not in notebook.text, told
+    faults.report(f"{num_killed} kills of {num_trainings} trainings with --checkpoint-every {every}, seed {seed}")
+    assert num_killed > num_trainings * NUM_KILLS // 3, f"seed {seed}"

@@ -13,7 +13,7 @@ import jupyter_mltrain
 from jupyter_mltrain.domain.errors import ModelError, OptionError, UnknownNameError
 from jupyter_mltrain.domain.run import RunFilter, RunStatus
 from jupyter_mltrain.magics.extension import session_of
-from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.processes import started_of, this_process
 
 BODY = """
 def crash(epoch, logs):
@@ -128,7 +128,7 @@ def test_a_run_that_another_process_trains_is_refused(crashed):
     runs = session_of(crashed.shell).store.runs
     run = runs.get("digits")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-        other = replace(this_process(), pid=child.pid, started=psutil.Process(child.pid).create_time())
+        other = replace(this_process(), pid=child.pid, started=started_of(psutil.Process(child.pid)))
         runs.resume_run(run.id, other, num_epochs=3)
         with pytest.raises(OptionError, match=rf"expected digits#1 to have ended, .* process {child.pid} on "):
             crashed.run("%%train --resume last" + BODY)

@@ -17,7 +17,7 @@ from store_samples import begin, begin_search, begin_trial, end_trial, register,
 
 from jupyter_mltrain.domain.errors import OptionError, StoreError, UnknownNameError
 from jupyter_mltrain.domain.run import Failure, Process, RunFilter, RunStatus, Trial
-from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.processes import started_of, this_process
 from jupyter_mltrain.store.record_files import NAME
 from jupyter_mltrain.store.store import Store
 
@@ -346,7 +346,7 @@ class SearchStoreContract:
     def test_a_trial_that_another_process_trains_cannot_be_done_again(self, store: Store) -> None:
         search = begin_search(store)
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-            process = replace(this_process(), pid=child.pid, started=psutil.Process(child.pid).create_time())
+            process = replace(this_process(), pid=child.pid, started=started_of(psutil.Process(child.pid)))
             busy = begin_trial(store, search, process=process)
             ended = end_trial(store, begin_trial(store, search, process=process), status=RunStatus.INTERRUPTED)
             with pytest.raises(OptionError, match=rf"digits#1/1 to have ended, received one that process {child.pid} on "):
@@ -374,7 +374,7 @@ class SearchStoreContract:
         with pytest.raises(OptionError, match=r"expected digits#1 to have ended, .* process 7 on elsewhere is at work on"):
             store.searches.resume_search(far.id, this_process())
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-            process = replace(this_process(), pid=child.pid, started=psutil.Process(child.pid).create_time())
+            process = replace(this_process(), pid=child.pid, started=started_of(psutil.Process(child.pid)))
             near = begin_search(store, process=process)
             with pytest.raises(OptionError, match=rf"process {child.pid} on {process.host} is at work on"):
                 store.searches.resume_search(near.id, this_process())

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -19,7 +20,7 @@ from store_samples import SIGNATURE, begin, begin_search, finish_with, register,
 from jupyter_mltrain.domain.errors import ModelFileError, OptionError, StoreError, UnknownNameError
 from jupyter_mltrain.domain.run import Epoch, Failure, Parent, Process, Run, RunFilter, RunStatus
 from jupyter_mltrain.store.heartbeats import SECONDS_TO_LIVE
-from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.processes import started_of, this_process
 from jupyter_mltrain.store.schema import heartbeats
 from jupyter_mltrain.store.schema import runs as run_table
 from jupyter_mltrain.store.store import Store
@@ -43,6 +44,16 @@ def refs(runs: tuple[Run, ...]) -> list[str]:
 
 
 class RunStoreContract:
+    def test_a_clock_that_is_set_back_changes_no_order(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = begin(store, "first")
+        an_hour_ago = Mock(now=lambda zone: datetime.now(zone) - timedelta(hours=1))
+        monkeypatch.setattr("jupyter_mltrain.store.records.datetime", an_hour_ago)
+        second, third = begin(store, "second"), begin(store, "third")
+        assert first.started_at < second.started_at < third.started_at < first.started_at + timedelta(seconds=1)
+        assert refs(store.runs.list(RunFilter())) == ["third#1", "second#1", "first#1"]
+        ended = store.runs.finish_run(first.id, status=RunStatus.COMPLETED, result=some_result({"loss": 0.5}))
+        assert (ended.ended_at, ended.result and ended.result.duration) == (first.started_at, 2.5)
+
     def test_a_new_run_is_running_and_keeps_what_it_was_given(self, store: Store) -> None:
         before = datetime.now(UTC)
         run = begin(
@@ -261,7 +272,7 @@ class RunStoreContract:
     def test_runs_whose_process_is_gone_are_marked_died(self, store: Store) -> None:
         here = this_process()
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
-            started = psutil.Process(child.pid).create_time()
+            started = started_of(psutil.Process(child.pid))
             orphan = begin(store, "orphan", process=Process(host=here.host, pid=child.pid, started=started))
             assert store.runs.mark_died() == ()
         reused = begin(store, "reused", process=replace(here, started=here.started - 60))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +14,6 @@ from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.run import RunFilter, RunStatus
 from jupyter_mltrain.store.processes import this_process
 from jupyter_mltrain.store.store import Store
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("only root can mount a small disk")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 def test_when_files_cannot_grow_what_was_finished_is_kept(home: Path) -> None:
