@@ -14,18 +14,19 @@ from jupyter_mltrain.domain.model import Signature
 from jupyter_mltrain.engine.facts import num_params
 from jupyter_mltrain.engine.randomness import untouched
 from jupyter_mltrain.engine.saving import signature
+from jupyter_mltrain.engine.sealing import check_seal
 
 
 def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     """Return the Keras model of a `.keras` file, compiled as it was.
 
     Args:
-        path: a file whose checksum has been verified.
+        path: of the file.
         custom_objects: the user's classes and functions by name; those that the file does not name are left out, because
             Keras would also take one called `mae` for the text "mae" in it.
 
     Raises:
-        ModelFileError: the file holds weights only, or needs a class that is not at hand.
+        ModelFileError: the file is damaged, holds weights only, or needs a class that is not at hand.
     """
     if path.name.endswith(".weights.h5"):
         raise ModelFileError(
@@ -34,7 +35,13 @@ def load(path: Path, custom_objects: Mapping[str, Any]) -> Any:
         )
     import keras
 
-    classes, functions = _named_in(path)
+    try:
+        check_seal(path)
+        classes, functions = _named_in(path)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelFileError(
+            f"expected a whole model in {path}, received one that cannot be read ({error}): run its cell again"
+        ) from error
     found = {name: _revivable(custom_objects[name]) for name in (*classes, *functions) if name in custom_objects}
     missing = sorted(classes - found.keys() - keras.saving.get_custom_objects().keys())
     with untouched():

@@ -13,6 +13,7 @@ from typing import Any
 from jupyter_mltrain.domain.files import whole_file
 from jupyter_mltrain.domain.model import Signature, TensorSpec
 from jupyter_mltrain.engine.randomness import untouched
+from jupyter_mltrain.engine.sealing import seal
 
 _COUNTED = re.compile(r"_\d+$")
 _SECONDS_BEFORE_FIRST_SAVE = 10.0
@@ -38,6 +39,7 @@ def save(model: Any, path: Path) -> Path:
             try:
                 with whole_file(path) as unfinished:
                     model.save(unfinished)
+                    seal(unfinished)
             except OSError:
                 raise
             except Exception:  # noqa: BLE001, S110 - whatever a user's get_config raises: the weights can be written still

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -158,14 +160,34 @@ def test_what_cannot_be_done_is_said_in_a_line(tiny, line, message):
     assert len(jupyter_mltrain.runs) == 1
 
 
-def test_from_python(tiny):
+def test_from_python_and_nothing_of_it_stays(tiny, faults):
+    rows = np.ones((2_000_000, 2), "float32")
+
     def body():
         import keras
 
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
-        model.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=2, verbose=0)
+        model.fit(rows[:8], rows[:8, :1], epochs=2, verbose=0)
 
-    run = jupyter_mltrain.train(body, name="py", background=True)
-    assert run.result.epochs == 2
-    assert jupyter_mltrain.runs.attach("py").model.count_params() == 3
+    before, sizes = left(), []
+    for _ in range(faults.number(1)):
+        assert jupyter_mltrain.train(body, name="py", background=True).result.epochs == 2
+        assert jupyter_mltrain.runs.attach("py").model.count_params() == 3
+        until = time.monotonic() + 60
+        while left() != before and time.monotonic() < until:  # its process ends after it is recorded
+            time.sleep(0.05)
+        assert left() == before
+        sizes.append(psutil.Process().memory_info().rss / 1e6)
+    grown = sizes[-1] - sizes[0]
+    faults.report(
+        f"{len(sizes)} trainings in processes of their own, each sent 16 MB: the notebook's process grew by {grown:.0f} MB"
+    )
+    assert grown < 64, sizes
+
+
+def left() -> tuple[list[str], int, int]:
+    """Return the threads, the processes and the open files that there are."""
+    gc.collect()
+    process = psutil.Process()
+    return sorted(thread.name for thread in threading.enumerate()), len(process.children()), process.num_fds()

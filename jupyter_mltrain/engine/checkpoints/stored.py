@@ -18,6 +18,7 @@ from jupyter_mltrain.domain.errors import ModelError
 from jupyter_mltrain.engine.checkpoints import files
 from jupyter_mltrain.engine.checkpoints.checkpoint import Checkpoint
 from jupyter_mltrain.engine.checkpoints.states import is_seed
+from jupyter_mltrain.engine.sealing import check_seal
 from jupyter_mltrain.engine.unchanged import optimizers
 
 Optimizers = Mapping[str, tuple[str | None, Sequence[Any]]]
@@ -52,7 +53,10 @@ class Stored(Protocol):
 
 def stored(path: Path, kind: str | None) -> Stored:
     """Return what a file has; `kind` is the optimizer's, which a model's file does not say."""
-    return InCheckpoint(path) if path.suffix == files.SUFFIX else InModelFile(path, kind)
+    if path.suffix == files.SUFFIX:
+        return InCheckpoint(path)
+    check_seal(path)
+    return InModelFile(path, kind)
 
 
 class InCheckpoint:

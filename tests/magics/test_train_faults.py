@@ -1,4 +1,4 @@
-"""A disk that is full in the middle of a training."""
+"""A disk that is full, and a database that is damaged, in the middle of a training."""
 
 from __future__ import annotations
 
@@ -49,3 +49,23 @@ def test_the_training_ends_and_is_recorded_when_there_is_room(tiny, small_disk: 
     assert (tiny["run"].status, tiny["run"].history) == (RunStatus.COMPLETED, whole.history)
     tiny.run("%mltrain doctor")
     assert "quick check found nothing wrong" in tiny.text
+
+
+def test_a_training_whose_database_is_damaged_ends_as_any_other(tiny, caplog: pytest.LogCaptureFixture) -> None:
+    tiny.run("%%train first --register net\nmodel = net()\nmodel.fit(x, y, verbose=0)")
+    tiny.run(f"""
+        %%train cut --register net
+        from pathlib import Path
+        def damage(epoch, logs):
+            if epoch == 1:
+                Path({str(tiny.home)!r}, "mltrain.db").write_bytes(b"no database" * 1000)
+        model = net()
+        model.fit(x, y, epochs=4, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=damage)])
+    """)
+    run = tiny["run"]
+    assert (run.status, len(run.epochs), run.result.model_id) == (RunStatus.COMPLETED, 4, "net@2")
+    assert jupyter_mltrain.runs["cut"] == run
+    assert jupyter_mltrain.runs["first"].result.model_id == "net@1"
+    assert jupyter_mltrain.load_model("net@1").count_params() == 22
+    (said,) = caplog.messages
+    assert "runs: 2, searches: 0, model versions: 1; nothing is missing" in said
