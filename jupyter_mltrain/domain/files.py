@@ -13,7 +13,7 @@ PARTIAL_PREFIX = ".partial-"
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Give a temporary path to write to, and move it to `path` when the block ends well.
 
     After the block the new content is on the disk under `path`. If the block raises, or the process dies, `path` is
@@ -22,11 +22,15 @@ def whole_file(path: Path) -> Iterator[Path]:
     Args:
         path: where the file belongs; its folder must exist. The temporary name ends with this file's whole name,
             because writers (Keras among them) choose their format by the suffix.
+        lasting: whether the new content survives a loss of power too, for which the disk is waited for.
     """
     partial = partial_path(path)
     try:
         yield partial
-        settle(partial, path)
+        if lasting:
+            settle(partial, path)
+        else:
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

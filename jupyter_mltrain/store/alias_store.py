@@ -73,7 +73,7 @@ class AliasStore:
             if not moves or moves[-1].version != version:
                 check_in_use(version_named(connection, f"{model}@{version}"))
                 _add(connection, model, alias, moves, version=version, reason=reason, user=user, is_rollback=False)
-                keep(connection, self._folder / model)
+                keep(connection, self._folder / model, lasting=True)
             return _moves(connection, model, alias)[-1]
 
     def roll_back(self, model: str, alias: str, *, seen: int | None, reason: str, user: str) -> AliasMove:
@@ -100,7 +100,7 @@ class AliasStore:
             if version is not None:
                 check_in_use(version_named(connection, f"{model}@{version}"))
             _add(connection, model, alias, moves, version=version, reason=reason, user=user, is_rollback=True)
-            keep(connection, self._folder / model)
+            keep(connection, self._folder / model, lasting=True)
             return _moves(connection, model, alias)[-1]
 
 

@@ -80,7 +80,7 @@ class ModelCopier:
         connection.execute(insert(model_versions), {**row._mapping, **numbered, "file": target.name})  # noqa: SLF001
         if archival is not None:
             connection.execute(insert(archived_versions), {**archival._mapping, **numbered})  # noqa: SLF001
-        keep(connection, target.parent)
+        keep(connection, target.parent, lasting=True)
         self.versions[row.name, row.version] = number
         self.num_versions += 1
         if number != row.version:
@@ -101,7 +101,7 @@ class ModelCopier:
             rows = [{"model": model, "alias": alias, "number": number, **move} for number, move in enumerate(here, start=1)]
             for row in rows[len(there) :]:
                 connection.execute(insert(alias_moves), row)
-            keep(connection, self._to / model)
+            keep(connection, self._to / model, lasting=True)
             self.num_moves += len(rows[len(there) :])
 
     def _moved(self, move: Row[Any]) -> dict[str, Any]:

@@ -59,11 +59,11 @@ class RunCopier:
             number = claim(connection, kind, row.name, row.number)
             if table is searches:
                 connection.execute(insert(searches), {**row._mapping, "number": number})  # noqa: SLF001 - SQLAlchemy's public name
-                keep(connection, self._to.with_name("searches") / row.id)
+                keep(connection, self._to.with_name("searches") / row.id, lasting=True)
             for each in members:
                 self._insert(connection, each, _numbered(each, row, number))
                 move_folder(folders[each.id], self._to / each.id)
-                keep(connection, self._to / each.id)
+                keep(connection, self._to / each.id, lasting=True)
         self._count(row, members, table, number)
 
     def _trials(self, search_id: str) -> list[Row[Any]]:
@@ -84,7 +84,7 @@ class RunCopier:
         for name in connection.execute(
             select(model_versions.c.name).where(model_versions.c.run_id == row.id).distinct()
         ).scalars():
-            keep(connection, self._to.with_name("models") / name)
+            keep(connection, self._to.with_name("models") / name, lasting=True)
 
     def _result(self, result: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """Return a result with the number that the version has there which the run registered."""

@@ -84,7 +84,7 @@ class ModelStore:
                 "created_at": datetime.now(UTC),
             }
             connection.execute(insert(versions), record)
-            keep(connection, self._folder / name)
+            keep(connection, self._folder / name, lasting=True)
         return self.get(f"{name}@{version}")
 
     def get(self, ref: str) -> ModelVersion:
@@ -137,7 +137,7 @@ class ModelStore:
             if row.archived_at is None:
                 record = {"name": name, "version": version, "archived_at": datetime.now(UTC), "user": user, "reason": reason}
                 connection.execute(insert(archived), record)
-                keep(connection, self._folder / name)
+                keep(connection, self._folder / name, lasting=True)
         return self.get(f"{name}@{version}")
 
     def unarchive(self, name: str, version: int) -> ModelVersion:
@@ -149,7 +149,7 @@ class ModelStore:
         with self._database.write() as connection:
             version_named(connection, f"{name}@{version}")
             connection.execute(delete(archived).where(archived.c.name == name, archived.c.version == version))
-            keep(connection, self._folder / name)
+            keep(connection, self._folder / name, lasting=True)
         return self.get(f"{name}@{version}")
 
     def verify(self, version: ModelVersion) -> Path:

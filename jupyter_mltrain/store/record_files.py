@@ -38,12 +38,13 @@ KINDS: Mapping[str, Sequence[tuple[Table, str]]] = {  # folder to tables and the
 """In the order in which they refer to each other."""
 
 
-def keep(connection: Connection, folder: Path) -> None:
+def keep(connection: Connection, folder: Path, *, lasting: bool = False) -> None:
     """Write what a transaction leaves of one run, search or model; of a server's database nothing, which has its own copies.
 
     Args:
         connection: of the transaction.
         folder: `runs/<id>`, `searches/<id>` or `models/<name>` of the home.
+        lasting: whether it is to survive a loss of power too; what is written on the way need not.
 
     Raises:
         OSError: it cannot be written.
@@ -55,7 +56,7 @@ def keep(connection: Connection, folder: Path) -> None:
         for table, column in KINDS[folder.parent.name]
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / NAME) as unfinished:
+    with whole_file(folder / NAME, lasting=lasting) as unfinished:
         unfinished.write_bytes(_line(rows))
 
 

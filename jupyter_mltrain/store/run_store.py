@@ -104,7 +104,7 @@ class RunStore:
         with self._database.write() as connection:
             if not end_run(connection, run_id, status=status, result=result, failure=failure, epochs=epochs, scores=scores):
                 raise unknown_run(connection, run_id)
-            keep(connection, self._folder / run_id)
+            keep(connection, self._folder / run_id, lasting=True)
             return read_run(connection, run_id, self._folder)
 
     def hand_over(self, run_id: str, process: Process) -> Run:
@@ -137,7 +137,7 @@ class RunStore:
             result = connection.execute(select(runs.c.result).where(runs.c.id == run_id)).scalar_one_or_none()
             if result is not None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(result={**result, "model_id": model_id}))
-                keep(connection, self._folder / run_id)
+                keep(connection, self._folder / run_id, lasting=True)
 
     def check_free(self, run_id: str, process: Process) -> None:
         """Raise `OptionError` if a process other than `process` may be at work on a run, `UnknownNameError` if there is none."""

@@ -112,7 +112,8 @@ class SearchStore:
                 trial_values=values,
                 trial_scores={},
             )
-            self._keep(connection, search_id, folder)
+            self._keep(connection, search_id)
+            keep(connection, folder)
             return read_run(connection, folder.name, self._folder)
 
     def end_trial(
@@ -157,7 +158,8 @@ class SearchStore:
                 trial_scores=finite,
             )
             connection.execute(update(searches).where(searches.c.id == search_id).values(state=state))
-            self._keep(connection, search_id, self._folder / run_id)
+            self._keep(connection, search_id)
+            keep(connection, self._folder / run_id, lasting=True)
             return read_run(connection, run_id, self._folder)
 
     def unfinished(self, search_id: str) -> tuple[Run, ...]:
@@ -203,7 +205,7 @@ class SearchStore:
             if not add_facts(connection, searches, search_id, facts or {}):
                 raise unknown_search(connection, search_id)
             connection.execute(update(searches).where(searches.c.id == search_id).values(end))
-            self._keep(connection, search_id)
+            self._keep(connection, search_id, lasting=True)
         return self.get(search_id)
 
     def resume_search(self, search_id: str, process: Process) -> Search:
@@ -285,10 +287,8 @@ class SearchStore:
         """Return where a search is kept; its files are those of its trials."""
         return self._folder.with_name("searches") / search_id
 
-    def _keep(self, connection: Connection, search_id: str, *folders: Path) -> None:
-        """Keep a search, and those of its trials that have these folders."""
-        for folder in (self._folder_of(search_id), *folders):
-            keep(connection, folder)
+    def _keep(self, connection: Connection, search_id: str, *, lasting: bool = False) -> None:
+        keep(connection, self._folder_of(search_id), lasting=lasting)
 
     def mark_died(self) -> tuple[Search, ...]:
         """Mark the running searches whose process is gone, and return them; when they ended is not known."""
