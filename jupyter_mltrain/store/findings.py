@@ -24,6 +24,7 @@ def findings(home: Path, database: Database, runs: RunStore, searches: SearchSto
         yield from (postgres if database.is_shared else sqlite).findings(database)
         yield _contents(runs, searches, models)
         yield _leftovers(home, runs, models)
+        yield from _set_aside(home)
     except StoreError as error:
         yield f"Trouble: {error}."
 
@@ -48,6 +49,11 @@ def _leftovers(home: Path, runs: RunStore, models: ModelStore) -> str:
         f"Leftovers of processes that died: {len(unknown)} of {_amount(sum(map(_size, unknown)))}, to be deleted when "
         f"nothing is being trained: {', '.join(str(path.relative_to(home)) for path in sorted(unknown)[:10])}."
     )
+
+
+def _set_aside(home: Path) -> Iterator[str]:
+    for path in sorted(home.glob("mltrain.db.damaged-*[0-9]")):
+        yield f"Set aside: {path.name}, a damaged database; delete it when nothing of it is missed."
 
 
 def _size(path: Path) -> int:

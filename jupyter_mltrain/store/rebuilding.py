@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,6 +69,8 @@ def _mending(path: Path) -> Iterator[None]:
 
 def _mended(path: Path, before: int | None, error: StoreDamagedError) -> StoreError:
     """Build a damaged database anew, in one process at a time, log that, and return what to tell whoever met the damage."""
+    import fcntl  # which Windows has not, where a home is opened all the same
+
     with store_errors(path), path.with_name(f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _identity(path) != before:

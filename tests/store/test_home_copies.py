@@ -25,6 +25,12 @@ def other(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+def assert_can_be_rebuilt(store: Store) -> None:
+    before = everything(store)
+    (store.home / "mltrain.db").unlink()
+    assert everything(Store(store.home)) == before
+
+
 def whole(store: Store) -> list[object]:
     *records, files = everything(store)
     return [*records, {path: content for path, content in files.items() if not path.name.startswith(".partial-")}]
@@ -37,6 +43,7 @@ def test_all_arrives_as_it_was_and_copying_again_does_nothing(store: Store, othe
     assert copy_home(store, other) == CopyReport(there_already=7)
     assert train(other).ref == "digits#3"
     assert other.models.verify(other.models.get("digits@champion")).read_bytes() == b"second"
+    assert_can_be_rebuilt(other)
 
 
 def test_a_home_goes_to_postgresql_and_back(store: Store, other: Store, postgres: Server, tmp_path: Path) -> None:
@@ -73,6 +80,7 @@ def test_numbers_that_are_taken_become_the_next_and_what_refers_to_them_follows(
     assert [trial.ref for trial in other.searches.get("digits#2").trials] == ["digits#2/1", "digits#2/2"]
     assert other.models.get("digits@champion").ref == "digits@3"
     assert other.models.get("digits@2").archived.reason == "worse"
+    assert_can_be_rebuilt(other)
 
 
 def test_what_came_since_is_added_and_an_alias_with_another_history_is_left(store: Store, other: Store) -> None:

@@ -110,4 +110,5 @@ def test_findings_tell_of_damage_and_the_next_ones_are_of_a_whole_home(store: St
     path.write_bytes(content)
     assert store.findings()[-1].startswith("Trouble: expected a whole database, received a damaged one. The database ")
     assert "Integrity: SQLite's quick check found nothing wrong." in store.findings()
+    assert store.findings()[-1].startswith("Set aside: mltrain.db.damaged-")
     assert store.runs.count(RunFilter()) == 30
