@@ -87,7 +87,10 @@ def _built_anew(path: Path) -> StoreError:
 
 
 def _identity(path: Path) -> int | None:
-    return path.stat().st_ino if path.exists() else None
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _is_whole(path: Path) -> bool:
