@@ -15,7 +15,9 @@ import pytest
 
 import jupyter_mltrain
 from jupyter_mltrain.domain.errors import OptionError, RunFailedError
+from jupyter_mltrain.domain.events import EpochEnded, Paused
 from jupyter_mltrain.domain.run import RunStatus
+from jupyter_mltrain.store.run_channel import RunChannel
 
 TOOLS = """
 factor = 2.0
@@ -41,6 +43,10 @@ def wait_for_epochs(run, number: int) -> None:
     while len(run.run.epochs) < number and time.monotonic() < until:
         time.sleep(0.05)
     assert len(run.run.epochs) >= number
+
+
+def told(run):
+    return RunChannel(run.run.folder).told(0)[0]
 
 
 def test_it_comes_to_what_the_kernel_would_come_to(tiny):
@@ -95,12 +101,14 @@ def test_it_is_paused_and_stopped_and_others_wait_for_its_device(tiny):
     wait_for_epochs(run, 1)
     tiny.run("%%train next --detach --as waiting\nnet().fit(x, y)").run("%%train third --detach --as stopped\nnet().fit(x, y)")
     tiny.run("%runs pause long")
-    time.sleep(1.5)
-    number = len(run.run.epochs)
-    time.sleep(1.5)
-    assert len(run.run.epochs) == number
+    while Paused(paused=True) not in told(run):
+        time.sleep(0.05)
+    paused, number = time.monotonic(), sum(isinstance(event, EpochEnded) for event in told(run))
+    time.sleep(1)  # in which a training that goes on would tell of more
+    assert told(run)[-1] == Paused(paused=True)
     with pytest.raises(TimeoutError, match="expected long#1 to end within 0 s"):
         run.wait(timeout=0)
+    seconds_paused = time.monotonic() - paused
     tiny.run("%runs continue long")
     wait_for_epochs(run, number + 1)
     tiny.run("%runs stop third")
@@ -110,7 +118,7 @@ def test_it_is_paused_and_stopped_and_others_wait_for_its_device(tiny):
     assert "long#1: ends after the running step." in tiny.text
     ended = run.wait()
     assert ended.status is RunStatus.STOPPED
-    assert ended.result.duration < time.monotonic() - began - 2
+    assert ended.result.duration < time.monotonic() - began - seconds_paused
     assert tiny["waiting"].wait().started_at < ended.ended_at < tiny["waiting"].run.ended_at
     tiny.run("%runs attach next")
     assert "It waited for CPU:0" in tiny.text
