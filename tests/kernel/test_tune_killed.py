@@ -2,8 +2,7 @@
 
 Each life is a process of its own that does what a kernel does: it makes a shell, loads the extension and runs the cell. It is
 forked from a process that has only imported TensorFlow, which would take most of a life otherwise; TensorFlow's runtime, the
-data, the database and the search begin anew in each. One search is killed again and again, at most 20 times, and then goes on
-to its end.
+data, the database and the search begin anew in each. One search is killed again and again, and then goes on to its end.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import jupyter_mltrain
 from jupyter_mltrain.domain.run import Run, RunStatus
 
-NUM_TRIALS, NUM_KILLS, KILLED = 30, 20, -signal.SIGKILL
+NUM_TRIALS, KILLED = 20, -signal.SIGKILL
 LONG = 120.0  # seconds: until it has ended by itself
 BEGIN = f"%%tune killed --trials {NUM_TRIALS} --epochs 6 --seed 3 --prune median"
 RESUME = "%%tune --resume killed"
@@ -80,15 +79,16 @@ def told(trial: Run) -> tuple:
     return trial.trial.number, trial.status, trial.trial.values, trial.trial.scores, epochs
 
 
-def test_twenty_kills_at_random_moments(notebook, processes, tmp_path, faults):
+def test_kills_at_random_moments(notebook, processes, tmp_path, faults):
+    most_kills = faults.number(6)
     seed = random.SystemRandom().randrange(2**32)
     moments = random.Random(seed)
     begun = perf_counter()
     assert lives(processes, tmp_path / "whole", [LONG]) == [0]
-    longest = (perf_counter() - begun) / 5  # some are killed before the search goes on, and many within it
-    ended = lives(processes, notebook.home, (moments.uniform(0.1, longest) for _ in range(NUM_KILLS)))
+    longest = (perf_counter() - begun) * max(0.25, 2 / most_kills)  # some are killed before it goes on, and many within it
+    ended = lives(processes, notebook.home, (moments.uniform(0.1, longest) for _ in range(most_kills)))
     faults.report(f"{ended.count(KILLED)} kills of one search, seed {seed}")
-    assert ended.count(KILLED) >= NUM_KILLS // 2, f"seed {seed}: {ended}"
+    assert ended.count(KILLED) >= most_kills // 2, f"seed {seed}: {ended}"
     if ended[-1] == KILLED:
         assert lives(processes, notebook.home, [LONG]) == [0], f"seed {seed}"
     check_home(notebook)
