@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
         sys.exit(f"Failed: {', '.join(failed)}. The tests were not run.")
     missing = [what for what, found in (("Chromium", chromium), ("PostgreSQL", postgres)) if not found]
     say(f"Run the tests; those that need {' or '.join(missing)} are skipped" if missing else "Run the tests")
-    side_by_side = () if arguments else ("-n", "2", "--dist", "loadfile")
+    # In the files' own order the longest of them are not the last.
+    side_by_side = () if arguments else ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
     pytest = [VENV / "bin" / "python", "-m", "pytest", *side_by_side, *arguments]
     return subprocess.run(pytest, cwd=ROOT, env={**os.environ, "CHROMIUM": chromium or ""}, check=False).returncode
 
