@@ -164,11 +164,11 @@ class TestEnds:
 
 def test_a_process_that_dies_while_it_waits_costs_no_trial(tiny, tmp_path):
     tiny.run("def body(hp):\n    net(hp.Int('width', 2, 9)).fit(x, y, verbose=0)")
-    killed = []
+    killed, before = [], set(psutil.Process().children())
 
     def on_event(event):
         if isinstance(event, TrialEnded) and not killed:  # it has no other trial yet; the next is for it or for another
-            killed.extend(psutil.Process().children())
+            killed.extend(set(psutil.Process().children()) - before)
             for process in killed:
                 process.kill()
             psutil.wait_procs(killed)
