@@ -16,7 +16,7 @@ from IPython.utils.capture import capture_output
 
 from tests.postgres import Server, server
 
-os.environ["MLTRAIN_STORE"] = ""  # no test records in a database that somebody uses
+os.environ["MLTRAIN_STORE"] = os.environ["MLTRAIN_ARTIFACTS"] = ""  # no test records in a database that somebody uses
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

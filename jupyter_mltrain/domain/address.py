@@ -1,7 +1,8 @@
-"""The address of a database that several people and machines share."""
+"""The addresses of what several people and machines share: a database, and a folder for files."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -44,6 +45,42 @@ class StoreAddress:
     def folder(self) -> str:
         """Name of the folder, in a home, that holds the files of what this database records."""
         return "postgresql-" + quote(unquote(urlsplit(self.url).path.removeprefix("/")), safe="")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ArtifactAddress:
+    """A folder for files as a URL that fsspec takes; the text of it is without password and parameters.
+
+    Attributes:
+        url: `s3://bucket/team`, `file:///mnt/team`; what opens it is better kept where its package looks for it.
+    """
+
+    url: str
+
+    def __post_init__(self) -> None:
+        """Check the form; no message repeats what may be a part of a password."""
+        parts = _split(self.url) if is_address(self.url) else None
+        if parts is None or not parts.scheme or not (parts.netloc or parts.path.strip("/")):
+            received = "another URL" if is_address(self.url) else repr(self.url)
+            raise OptionError(
+                f"expected artifacts like s3://bucket/team or file:///mnt/team, received {received}: write such a URL, or "
+                "leave it empty for the home alone"
+            )
+        if parts.scheme == "memory":
+            raise OptionError("expected artifacts that outlive this process, received memory://…: write file:///a/folder")
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.url)
+        user, at, place = parts.netloc.rpartition("@")
+        return f"{parts.scheme}://{user.partition(':')[0]}{at}{place}{parts.path}".rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"ArtifactAddress({str(self)!r})"
+
+    @property
+    def key(self) -> str:
+        """A name for files that tell what is there."""
+        return hashlib.sha256(str(self).encode()).hexdigest()[:12]
 
 
 def _split(url: str) -> SplitResult | None:

@@ -20,7 +20,7 @@ def run_script(script: Path, home: Path) -> str:
     done = subprocess.run(  # noqa: S603 - the user's own code
         [sys.executable, script],
         cwd=script.parent,
-        env={**others, "MLTRAIN_HOME": str(home), "MLTRAIN_STORE": "", "MPLBACKEND": "agg"},
+        env={**others, "MLTRAIN_HOME": str(home), "MLTRAIN_STORE": "", "MLTRAIN_ARTIFACTS": "", "MPLBACKEND": "agg"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -23,9 +23,10 @@ def load(shell: Any) -> None:
     """Make the session and the settings, and register the magics, their completion and what records look like."""
     settings = MLTrain(parent=shell)
     show_ours_short(shell, settings)
-    session = Session(settings.home, settings.store)
+    session = Session(settings.home, settings.store, settings.artifacts)
     settings.observe(lambda change: setattr(session, "home", change["new"]), "home")
     settings.observe(lambda change: setattr(session, "address", change["new"]), "store")
+    settings.observe(lambda change: setattr(session, "artifacts", change["new"]), "artifacts")
     shell.configurables.append(settings)
     magics = [each(shell, session, settings) for each in _MAGICS]
     shell.register_magics(*magics)

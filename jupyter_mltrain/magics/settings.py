@@ -19,6 +19,9 @@ class MLTrain(Configurable):
     store = Unicode("", help="URL of a shared PostgreSQL database; empty: $MLTRAIN_STORE, else the project's, else SQLite.").tag(
         config=True
     )
+    artifacts = Unicode(
+        "", help="URL of a folder for the files of a shared database; empty: $MLTRAIN_ARTIFACTS, else the project's, else none."
+    ).tag(config=True)
     short_errors = Bool(True, help="Show one line for an error of ours, and the user's own lines for the user's.").tag(
         config=True
     )

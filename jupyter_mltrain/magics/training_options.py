@@ -16,7 +16,7 @@ from jupyter_mltrain.magics.settings import MLTrain
 from jupyter_mltrain.services.home import project_settings
 
 _FIELDS = {field.name for field in fields(TrainSpec)}
-_NOT_TRAINING = {"home"}
+_NOT_TRAINING = {"home", "store", "artifacts"}
 
 _OPTIONS = (
     argument_group("data"),

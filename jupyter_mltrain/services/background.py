@@ -31,9 +31,11 @@ class BackgroundRun:
 
         Raises:
             OptionError: it trains in a notebook's kernel.
+            StoreError: it trains on another machine, with which only a folder of artifacts is shared.
         """
         from jupyter_mltrain.store.run_channel import RunChannel
 
+        session.store.artifacts.bring_run(run)
         self._session = session.again()  # of its own: the notebook may choose another home meanwhile
         self._lost_since: float | None = None
         self._id, self.ref, self._channel = run.id, run.ref, RunChannel(run.folder)

@@ -31,6 +31,8 @@ def open_board(session: Session, refs: Sequence[str] = ()) -> Board:
     chosen = tuple({each.id: each for each in (run_or_search(session, ref) for ref in refs or (None,))}.values())
     if refs:
         linked = tuple(run for each in chosen for run in (each.trials if isinstance(each, Search) else (each,)))
+        for run in linked:
+            session.store.artifacts.bring_run(run)
     else:
         chosen, linked = (), session.store.runs.list(RunFilter(limit=board_folder.MOST_RUNS))
     with board_folder.server_file(session.home) as file:

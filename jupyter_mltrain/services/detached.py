@@ -24,6 +24,7 @@ from jupyter_mltrain.domain.run import Failure, RunStatus
 from jupyter_mltrain.services.heartbeat import heard_of
 from jupyter_mltrain.services.recording import when_it_can
 from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.services.uploading import begin_upload
 
 if TYPE_CHECKING:
     from jupyter_mltrain.domain.run import Run
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jupyter_mltrain.store.run_channel import RunChannel
 
 _SECONDS_BETWEEN_LOOKS = 0.2
+_PATIENCE = 600.0  # seconds for the upload of its files
 
 
 def main(home: str, run_id: str) -> None:
@@ -51,6 +53,8 @@ def main(home: str, run_id: str) -> None:
             run_id, status=RunStatus.DIED, result=None, failure=Failure.of_process(code, channel.said)
         )
     channel.end()
+    begin_upload(session, run)
+    session.store.uploader.finish(_PATIENCE)
     if task["notify"]:
         told = {**os.environ, "MLTRAIN_RUN": run.ref, "MLTRAIN_STATUS": run.status.value}
         subprocess.run(task["notify"], shell=True, env=told, check=False)  # noqa: S602 - the user's own command

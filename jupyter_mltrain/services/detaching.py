@@ -65,13 +65,14 @@ def _start(session: Session, spec: TrainSpec, cell: Cell, run: Run, task: dict[s
     channel.begin()
     parcel = pack(spec, cell, channel.parcel)
     Path(channel.parcel, "task").write_bytes(pickle.dumps({**task, "parcel": parcel}))
+    shared = {"MLTRAIN_STORE": session.url, "MLTRAIN_ARTIFACTS": session.artifacts_url}
     with channel.output.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "jupyter_mltrain.services.detached", session.folder, run.id],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env={**os.environ, "PYTHONPATH": search_path(), "MPLBACKEND": "agg", "MLTRAIN_STORE": session.url},
+            env={**os.environ, "PYTHONPATH": search_path(), "MPLBACKEND": "agg", **shared},
             start_new_session=True,  # neither the kernel's interrupts nor its end are for it
         )
     threading.Thread(target=process.wait, name=f"end of {run.ref}", daemon=True).start()  # so that no zombie stays

@@ -34,14 +34,26 @@ def findings(session: Session) -> tuple[str, ...]:
     """Return what can be known of versions, home and processes; trouble while looking is a finding too."""
     try:
         died: tuple[Run | Search, ...] = (*session.store.runs.mark_died(), *session.store.searches.mark_died())
-        return (_versions(), *session.store.findings(), *_processes(session, died))
+        return (_versions(), *session.store.findings(), *_artifacts(session), *_processes(session, died))
     except StoreError as error:
         return (_versions(), *_places(session), f"Trouble: {error}.")
 
 
 def _places(session: Session) -> tuple[str, ...]:
-    home = f"Home: {session.home}."
-    return (home, f"Store: {session.address}.") if session.address else (home,)
+    store = (f"Store: {session.address}.",) if session.address else ()
+    return (f"Home: {session.home}.", *store, *_artifacts(session))
+
+
+def _artifacts(session: Session) -> tuple[str, ...]:
+    """Tell where the files are that machines share, and which are not there yet."""
+    if session.artifacts is None:
+        return ()
+    try:
+        num_pending, trouble = len(session.store.artifacts.pending()), session.store.uploader.trouble
+    except StoreError as error:
+        num_pending, trouble = 0, str(error)
+    waiting = f", {num_pending} runs or models to be uploaded" if num_pending else ""
+    return (f"Artifacts: {session.artifacts}{waiting}{f': {trouble}' if trouble else ''}.",)
 
 
 def _versions() -> str:

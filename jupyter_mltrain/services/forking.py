@@ -11,7 +11,7 @@ from jupyter_mltrain.services.runs import get_run, run_names
 from jupyter_mltrain.services.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from jupyter_mltrain.engine.checkpoints.forking import Fork
     from jupyter_mltrain.engine.checkpoints.kept import KeptState
@@ -27,13 +27,14 @@ def parent_of(session: Session, ref: str) -> Parent:
 
     Raises:
         UnknownNameError: there is no such run.
+        StoreError: its files are on another machine, and not in the shared folder.
         OptionError: its state there is not kept.
         ModelFileError: it is damaged.
     """
     from jupyter_mltrain.engine.checkpoints.kept import at_place
 
     name, _, place = ref.partition("@")
-    run = _run(session, name)
+    run = _run(session, name, session.store.artifacts.bring_run)
     return _whole(at_place(run, place), ref).parent(run)
 
 
@@ -53,6 +54,7 @@ def fork_of(session: Session, parent: Parent, spec: TrainSpec) -> Fork:
     from jupyter_mltrain.engine.checkpoints.kept import kept_states
 
     run = get_run(session, parent.id)
+    session.store.artifacts.bring_run(run)
     states = [state for state in kept_states(run) if (state.epoch, state.step) == (parent.epoch, parent.step)]
     return Fork(run, _whole(states, f"{parent.ref} {parent.place}"), spec)
 
@@ -70,13 +72,16 @@ def fork_names(session: Session, begun: str) -> tuple[str, ...]:
         return ()
 
 
-def _run(session: Session, ref: str) -> Run:
+def _run(session: Session, ref: str, bring: Callable[[Run], None] = lambda _: None) -> Run:
     from jupyter_mltrain.engine.checkpoints.kept import kept_states
 
     newest = get_run(session, ref)
-    named = session.store.runs.list(RunFilter(name=ref)) if ref == newest.name else ()
-    with_states = (run for run in (session.store.runs.get(each.id) for each in named) if kept_states(run))
-    return next(with_states, newest)
+    named = session.store.runs.list(RunFilter(name=ref)) if ref == newest.name else (newest,)
+    for run in (session.store.runs.get(each.id) for each in named):
+        bring(run)
+        if kept_states(run):
+            return run
+    return newest
 
 
 def _whole(states: Iterable[KeptState], where: str) -> KeptState:

@@ -1,4 +1,4 @@
-"""Where a home and its database are, and what the project sets: the nearest pyproject.toml's `[tool.jupyter_mltrain]`."""
+"""Where a home, its database and shared files are, and what the project sets in the nearest pyproject.toml."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def find_home(configured: str = "") -> Path:
 def find_store(configured: str = "") -> str:
     """Return the URL of the shared database: `configured`, else `MLTRAIN_STORE`, else the project's `store`; empty for none."""
     return str(configured or os.environ.get("MLTRAIN_STORE", project_settings().get("store", "")))
+
+
+def find_artifacts(configured: str = "") -> str:
+    """Return the URL of the shared files: `configured`, else `MLTRAIN_ARTIFACTS`, else the project's; empty for none."""
+    return str(configured or os.environ.get("MLTRAIN_ARTIFACTS", project_settings().get("artifacts", "")))
 
 
 def project_settings() -> Mapping[str, Any]:

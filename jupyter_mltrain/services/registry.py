@@ -76,7 +76,7 @@ def load_best(session: Session, run: Run, custom_objects: Mapping[str, Any]) -> 
     """
     if run.result and run.result.model_id:
         return load_version(session, get_model(session, run.result.model_id), custom_objects)
-    return _load(_best_file(run), custom_objects)
+    return _load(_best_file(session, run), custom_objects)
 
 
 def register_run(session: Session, name: str, run: Run, custom_objects: Mapping[str, Any]) -> ModelVersion:
@@ -89,7 +89,7 @@ def register_run(session: Session, name: str, run: Run, custom_objects: Mapping[
     check_name(name, "model")
     if run.status is RunStatus.RUNNING:
         raise OptionError(f"expected a run that has ended, received {run.ref}, which is running: wait for it, or stop it")
-    file = _best_file(run)
+    file = _best_file(session, run)
     from jupyter_mltrain.engine.loading import about
 
     signature, num_params = about(file, custom_objects)
@@ -103,10 +103,12 @@ def register_run(session: Session, name: str, run: Run, custom_objects: Mapping[
         user=user_name(),
     )
     session.store.runs.note_model(run.id, version.ref)
+    session.store.uploader.begin()
     return version
 
 
-def _best_file(run: Run) -> Path:
+def _best_file(session: Session, run: Run) -> Path:
+    session.store.artifacts.bring_run(run)
     file = next(run.folder.glob("best.*"), None)
     if file is None:
         raise ModelFileError(f"expected a model of run {run.ref} in {run.folder}, there is none: run its cell again")

@@ -39,7 +39,7 @@ def reproduce(session: Session, ref: str | None = None, *, to: str | None = None
         ReproductionError: the script ends before its training does.
     """
     run = get_run(session, ref)
-    origin = _origin_of(run)
+    origin = _origin_of(session, run)
     written = _written(run, origin, Path(to).expanduser() if to else None)
     return replace(written, agreement=_agreement(written)) if runs else written
 
@@ -55,10 +55,11 @@ def restore_random_numbers(file: Path) -> None:
     restore(file)
 
 
-def _origin_of(run: Run) -> Origin:
+def _origin_of(session: Session, run: Run) -> Origin:
     from jupyter_mltrain.store.origin_file import read_origin
 
     check_can_be_repeated(run)
+    session.store.artifacts.bring_run(run)
     origin = read_origin(run.folder)
     if origin is None:
         raise OptionError(
@@ -126,7 +127,7 @@ def _agreement(written: Reproduction) -> Agreement:
 
 def _newest(home: str) -> Run | None:
     session = Session(home)
-    session.url = ""  # whatever store is set: the new process has recorded in that home alone
+    session.url = session.artifacts_url = ""  # whatever is set: the new process has recorded in that home alone
     try:
         newest = session.store.runs.list(RunFilter(limit=1))
         return session.store.runs.get(newest[0].id) if newest else None

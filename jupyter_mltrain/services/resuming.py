@@ -31,6 +31,7 @@ def resumed(session: Session, ref: str, spec: TrainSpec, cell: Cell) -> tuple[Ru
 
     Raises:
         UnknownNameError: there is no such run.
+        StoreError: its files are on another machine, and not in the shared folder.
         OptionError: it is completed, a trial, at work in another process, or without a checkpoint; or the line asks for
             other options than it began with.
     """
@@ -44,6 +45,7 @@ def resumed(session: Session, ref: str, spec: TrainSpec, cell: Cell) -> tuple[Ru
             f"The cell has changed since {run.ref} began; its earlier epochs were trained with the former one."
         )
     run = session.store.runs.resume_run(run.id, this_process(), num_epochs=resumption.num_epochs)
+    session.store.artifacts.has_changed(run)
     return run, spec, resumption
 
 
@@ -65,4 +67,5 @@ def check_resumable(session: Session, ref: str, spec: TrainSpec) -> Run:
         )
     session.store.runs.check_free(run.id, this_process())
     spec.going_on(run.options)
+    session.store.artifacts.bring_run(run)
     return run

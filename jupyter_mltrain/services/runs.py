@@ -106,7 +106,9 @@ def remove_runs(session: Session, refs: Sequence[str]) -> tuple[Run, ...]:
         OptionError: one of them is running.
         UnknownNameError: one of them does not exist; near misses are suggested.
     """
-    return session.store.runs.remove(refs)
+    removed = session.store.runs.remove(refs)
+    session.store.artifacts.forget(removed)
+    return removed
 
 
 def run_names(session: Session, begun: str = "") -> tuple[str, ...]:

@@ -69,6 +69,9 @@ class SearchRecord:
         self.spec = self.spec.going_on(found.options)
         self.state = self._searches.state(found.id)
         self.said += found.facts.get("said", [])
+        for trial in found.trials:
+            if trial.result and not trial.folder.exists():  # its weights may be gone on with
+                self._session.store.artifacts.bring_run(trial)
         self._again = {run.trial.number: run for run in self._searches.unfinished(found.id)}
         if found.source.partition("\n")[2] != self._cell.source.partition("\n")[2]:
             self.said.append(f"The cell has changed since {found.ref} began; its earlier trials were made with the former one.")
@@ -104,6 +107,7 @@ class SearchRecord:
         run: Run
         if again is not None:
             run = self._write(self._searches.restart_trial, again.id, this_process())
+            self._session.store.artifacts.has_changed(run)
         else:
             run = self._write(
                 self._searches.begin_trial,
@@ -137,6 +141,8 @@ class SearchRecord:
             state=tuner.state,
         )
         del self._running[proposal.number]
+        if self.is_tracked:
+            self._session.store.uploader.begin()
         self.ended.append(ended)
         if outcome.best and outcome.signature is not None and outcome.num_params is not None:
             self._kept[ended.id] = outcome.signature, outcome.num_params

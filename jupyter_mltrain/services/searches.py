@@ -52,7 +52,9 @@ def remove_searches(session: Session, refs: Sequence[str]) -> tuple[Search, ...]
         OptionError: one of them is running.
         UnknownNameError: one of them does not exist; near misses are suggested.
     """
-    return tuple(map(_with_framer, session.store.searches.remove(refs)))
+    removed = session.store.searches.remove(refs)
+    session.store.artifacts.forget([trial for search in removed for trial in search.trials])
+    return tuple(map(_with_framer, removed))
 
 
 def run_or_search(session: Session, ref: str | None = None) -> Run | Search:

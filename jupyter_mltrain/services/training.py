@@ -21,6 +21,7 @@ from jupyter_mltrain.services.recording import Recorder, when_it_can
 from jupyter_mltrain.services.resuming import resumed
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.untracked import untracked_run
+from jupyter_mltrain.services.uploading import begin_upload, finish_upload
 from jupyter_mltrain.services.user import user_name
 from jupyter_mltrain.store.processes import this_process
 
@@ -86,7 +87,11 @@ def train(
         except BaseException as error:  # whatever ends a run is recorded, and goes on
             if recorder:
                 record_failure(recorder.finish, error)
+                begin_upload(session, run)
             raise
+        if recorder:
+            begin_upload(session, run)
+            finish_upload(session, on_event)
     run = replace(run, predictor=outcome.predictor)
     on_event(RunEnded(run=run))
     return run, outcome.value

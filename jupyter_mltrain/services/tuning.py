@@ -27,6 +27,7 @@ from jupyter_mltrain.services.heartbeat import heard_of
 from jupyter_mltrain.services.search_record import SearchRecord
 from jupyter_mltrain.services.searches import frame_of
 from jupyter_mltrain.services.session import Session
+from jupyter_mltrain.services.uploading import finish_upload
 
 if TYPE_CHECKING:
     from jupyter_mltrain.engine.tuning.trial import TrialOutcome
@@ -58,6 +59,8 @@ def tune(session: Session, spec: SearchSpec, cell: Cell, *, on_event: OnSearchEv
             status = _search(record, cell, on_event=on_event, control=control, interrupts=interrupts)
             record.register_best()
             search = record.finish(status)
+            if record.is_tracked:
+                finish_upload(session, on_event)
         except BaseException as error:  # whatever ends a search is recorded, and goes on
             record.fail(error)
             raise

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.errors import OptionError, StoreError
 from jupyter_mltrain.domain.files import settle
 from jupyter_mltrain.store.copied_files import Copy, copied
 from jupyter_mltrain.store.database import Database, claim
@@ -30,9 +30,16 @@ class ModelCopier:
         said: sentences on what got another number and on what was left out.
     """
 
-    def __init__(self, source: Database, target: Database, folders: tuple[Path, Path]) -> None:
-        """Copy from `source` to `target`; `folders` hold the files of models here and there."""
-        self._source, self._target, (self._from, self._to) = source, target, folders
+    def __init__(self, source: Database, target: Database, folders: tuple[Path, Path], bring: Callable[[str], None]) -> None:
+        """Copy from `source` to `target`.
+
+        Args:
+            source: where they are.
+            target: where they are to be.
+            folders: with the files of models, here and there.
+            bring: given `digits@3`, has its file here if it can be, or raises `StoreError`.
+        """
+        self._source, self._target, (self._from, self._to), self._bring = source, target, folders, bring
         self.versions: dict[tuple[str, int], int] = {}
         self.num_versions = self.num_moves = self.num_there_already = 0
         self.said: list[str] = []
@@ -57,14 +64,21 @@ class ModelCopier:
             return
         file = self._from / row.name / row.file
         try:
-            if not file.is_file():
-                raise OptionError("its file is missing")
+            self._have(row, file)
             with copied(file, self._to / row.name) as copy, self._target.write() as connection:
                 if copy.sha256 != row.sha256:
                     raise OptionError("its file was changed or damaged since")
                 self._insert(connection, row, archival, copy)
         except OptionError as error:
             self.said.append(f"{row.name}@{row.version} was left out: {error}.")
+
+    def _have(self, row: Row[Any], file: Path) -> None:
+        try:
+            self._bring(f"{row.name}@{row.version}")
+        except StoreError as error:
+            raise OptionError(str(error)) from error
+        if not file.is_file():
+            raise OptionError("its file is missing")
 
     def _number_there(self, row: Row[Any]) -> int | None:
         same = [model_versions.c[name] == row._mapping[name] for name in _IDENTITY]  # noqa: SLF001 - SQLAlchemy's public name

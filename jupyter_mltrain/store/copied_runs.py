@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, insert, select, update
 
+from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.run import RunStatus
 from jupyter_mltrain.store.copied_files import copied_folder, move_folder
 from jupyter_mltrain.store.database import Database, claim
@@ -25,10 +26,23 @@ class RunCopier:
     """
 
     def __init__(
-        self, source: Database, target: Database, folders: tuple[Path, Path], versions: Mapping[tuple[str, int], int]
+        self,
+        source: Database,
+        target: Database,
+        folders: tuple[Path, Path],
+        versions: Mapping[tuple[str, int], int],
+        bring: Callable[[str], None],
     ) -> None:
-        """Copy from `source` to `target`; `folders` hold the files of runs here and there, `versions` their models' numbers."""
-        self._source, self._target, (self._from, self._to) = source, target, folders
+        """Copy from `source` to `target`.
+
+        Args:
+            source: where they are.
+            target: where they are to be.
+            folders: with the files of runs, here and there.
+            versions: numbers of their models.
+            bring: given the id of a run, has its files here, or raises `StoreError`.
+        """
+        self._source, self._target, (self._from, self._to), self._bring = source, target, folders, bring
         self._versions = versions
         self.num_runs = self.num_searches = self.num_trials = self.num_there_already = 0
         self.said: list[str] = []
@@ -53,6 +67,12 @@ class RunCopier:
 
     def _copy(self, row: Row[Any], table: Table, kind: str) -> None:
         members = [row] if table is runs else self._trials(row.id)
+        try:
+            for each in members:
+                self._bring(each.id)
+        except StoreError as error:
+            self.said.append(f"{row.name}#{row.number} was left out: {error}.")
+            return
         with ExitStack() as stack:
             folders = {each.id: stack.enter_context(copied_folder(self._from / each.id, self._to)) for each in members}
             connection = stack.enter_context(self._target.write())

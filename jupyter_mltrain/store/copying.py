@@ -21,11 +21,20 @@ def copy_home(source: Store, target: Store) -> CopyReport:
     """
     if source.home.resolve() == target.home.resolve() and source.address == target.address:
         raise OptionError(f"expected two homes to copy from and to, received {source.home} twice: name another")
-    models = ModelCopier(source.database, target.database, (source.home / "models", target.home / "models"))
+
+    def bring_version(ref: str) -> None:
+        source.artifacts.bring_version(source.models.get(ref))
+
+    def bring_run(ref: str) -> None:
+        source.artifacts.bring_run(source.runs.get(ref))
+
+    folders = (source.home / "models", target.home / "models")
+    models = ModelCopier(source.database, target.database, folders, bring_version)
     models.copy()
     folders = (source.home / "runs", target.home / "runs")
-    runs = RunCopier(source.database, target.database, folders, models.versions)
+    runs = RunCopier(source.database, target.database, folders, models.versions, bring_run)
     runs.copy()
+    target.uploader.begin()
     return CopyReport(
         runs=runs.num_runs,
         searches=runs.num_searches,

@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
-from jupyter_mltrain.domain.errors import ModelFileError, OptionError
+from jupyter_mltrain.domain.errors import ModelFileError, OptionError, StoreError
 from jupyter_mltrain.domain.files import settle
 from jupyter_mltrain.domain.model import Archival, ModelVersion, Signature, TensorSpec
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import check_name
+from jupyter_mltrain.store.artifact_cache import ArtifactCache
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.copied_files import copied
 from jupyter_mltrain.store.database import Database, count_up
@@ -42,10 +43,11 @@ class ModelStore:
     Every method raises `StoreError` if the home cannot be read or written.
     """
 
-    def __init__(self, database: Database, folder: Path) -> None:
-        """Keep records in `database` and files in `folder`, which must exist."""
+    def __init__(self, database: Database, folder: Path, artifacts: ArtifactCache) -> None:
+        """Keep records in `database` and files in `folder`, which must exist and is a part of what `artifacts` holds."""
         self._database = database
         self._folder = folder
+        self._artifacts = artifacts
 
     def register(
         self,
@@ -153,16 +155,17 @@ class ModelStore:
         return self.get(f"{name}@{version}")
 
     def verify(self, version: ModelVersion) -> Path:
-        """Return the file of a version after comparing its checksum.
+        """Return the file of a version, which is brought here if it is missing, after comparing its checksum.
 
         Raises:
             ModelFileError: the file is missing, or not what was registered.
         """
         again = "register the model again, or put a copy of the file in its place"
         try:
+            self._artifacts.bring_version(version)
             with version.path.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
+        except (OSError, StoreError) as error:
             raise ModelFileError(f"expected the file of {version.ref} at {version.path}, received {error}: {again}") from error
         if sha256 != version.sha256:
             raise ModelFileError(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from jupyter_mltrain.domain.address import StoreAddress
+from jupyter_mltrain.domain.address import ArtifactAddress, StoreAddress
 from jupyter_mltrain.domain.errors import StoreError
+from jupyter_mltrain.domain.run import RunStatus
 from jupyter_mltrain.store import postgres
 from jupyter_mltrain.store.alias_store import AliasStore
+from jupyter_mltrain.store.artifact_cache import ArtifactCache
 from jupyter_mltrain.store.database import Database, store_errors
 from jupyter_mltrain.store.findings import findings
 from jupyter_mltrain.store.heartbeats import Heartbeats
@@ -18,13 +21,14 @@ from jupyter_mltrain.store.rebuilding import open_or_rebuild
 from jupyter_mltrain.store.run_store import RunStore
 from jupyter_mltrain.store.run_summaries import RunSummaries
 from jupyter_mltrain.store.search_store import SearchStore
+from jupyter_mltrain.store.uploader import Uploader
 
 
 class Store:
     """Everything that is kept of runs, searches and models: files in one folder, records in a database there or on a server.
 
-    Any number of processes may have one home open, and with a server any number of machines that share the folder; threads
-    and forked processes may share a store.
+    Any number of processes may have one home open, and with a server any number of machines, which share the folder or have
+    a folder of artifacts in common; threads and forked processes may share a store.
 
     Attributes:
         home: the folder, absolute.
@@ -35,11 +39,15 @@ class Store:
         models: its registered models.
         aliases: the movable names of their versions.
         heartbeats: the life signs of processes that train.
+        artifacts: the home's files as a part of the shared ones.
+        uploader: uploads those.
         database: what keeps the records.
     """
 
-    def __init__(self, home: Path, address: StoreAddress | None = None) -> None:
+    def __init__(self, home: Path, address: StoreAddress | None = None, artifacts: ArtifactAddress | None = None) -> None:
         """Open the home, make or upgrade what is needed, and mark the runs and searches whose process is gone as died.
+
+        What a process that is gone has not uploaded to `artifacts` is from now on.
 
         Raises:
             StoreError: the home cannot be read, made or upgraded, or is of a newer version.
@@ -50,12 +58,19 @@ class Store:
         self.runs = RunStore(self.database, self.home / "runs")
         self.summaries = RunSummaries(self.database, self.home / "runs")
         self.searches = SearchStore(self.database, self.home / "runs")
-        self.models = ModelStore(self.database, self.home / "models")
+        self.artifacts = ArtifactCache(self.home, artifacts, self._ended)
+        self.uploader = Uploader(self.artifacts)
+        self.models = ModelStore(self.database, self.home / "models", self.artifacts)
         self.aliases = AliasStore(self.database, self.home / "models")
         self.heartbeats = Heartbeats(self.database)
         with suppress(StoreError):  # on a full disk, or one that may only be read, what there is can still be read
             self.runs.mark_died()
             self.searches.mark_died()
+        self.uploader.begin()
+
+    def _ended(self, run_ids: Collection[str]) -> frozenset[str]:
+        found = self.summaries.with_ids(list(run_ids))
+        return frozenset(run.id for run in found if run.status is not RunStatus.RUNNING)
 
     def findings(self) -> tuple[str, ...]:
         """Tell in plain sentences how the home is and how it is protected."""
@@ -63,6 +78,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database; the records that it gave stay valid."""
+        self.uploader.close()
         self.database.close()
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import jupyter_mltrain
 from jupyter_mltrain.domain.errors import OptionError, StoreError
+from jupyter_mltrain.magics.extension import settings_of
+from jupyter_mltrain.magics.training_options import train_spec
 from jupyter_mltrain.services import recording
-from jupyter_mltrain.services.home import find_store
+from jupyter_mltrain.services.home import find_artifacts, find_store
 from tests.postgres import Server
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ def team(tiny: Notebook, postgres: Server) -> Iterator[Notebook]:
     tiny.shell.user_ns["url"] = postgres.new_database().url
     tiny.run("%config MLTrain.store = url")
     yield tiny
-    tiny.run("%config MLTrain.store = ''")
+    tiny.run("%config MLTrain.artifacts = ''").run("%config MLTrain.store = ''")
 
 
 def test_a_team_uses_the_same_commands_and_a_server_that_goes_away_costs_nothing(
@@ -81,6 +84,38 @@ def test_a_home_is_copied_by_one_command_and_a_run_tells_who_made_it(team: Noteb
         team.run("%mltrain copy /nowhere")
 
 
+def test_two_machines_have_one_home_through_a_folder_of_artifacts(team: Notebook, tmp_path: Path) -> None:
+    slow = "\nmodel = net()\nmodel.fit(x, y, epochs=4, verbose=0, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=look)])"
+    team.run("limit = 9\ndef look(epoch, logs):\n    if epoch == limit: raise RuntimeError('cut')")
+    team.run(f"%%train whole --seed 3{slow}")
+    whole = team["run"]
+    shared = tmp_path / "shared"
+    team.run(f"%config MLTrain.artifacts = 'file://{shared}'")
+    team.run("%%train net --register net --epochs 1\nmodel = net()\nmodel.fit(x, y)")
+    assert "The files are kept in" in team.text
+    assert "will be uploaded when they can be: expected to read and write file://" in team.text
+    team.run("%mltrain")
+    assert f"- Artifacts: file://{shared}, 3 runs or models to be uploaded: expected to read and write" in team.text
+    shared.mkdir()
+    team.run("limit = 2").try_run(f"%%train cut --seed 3 --checkpoint-every '1 epoch'{slow}")
+    assert str(team.error) == "cut"
+    assert team.shell.magics_manager.registry["TrainMagics"].session.store.uploader.finish(60) == ""
+
+    team.run(f"%config MLTrain.home = '{tmp_path / 'elsewhere'}'")
+    here = tmp_path / "elsewhere" / "postgresql-team"
+    assert not any((here / "runs").glob("*"))
+    assert jupyter_mltrain.load_model("net@1").count_params() == jupyter_mltrain.load_model("whole#1").count_params()
+    assert [path.name for path in here.glob("models/net/*")] == ["1.keras"]
+    assert [run.folder.exists() for run in map(jupyter_mltrain.runs.__getitem__, ("whole", "net", "cut"))] == [True, False, False]
+    team.run("limit = 9").run(f"%%train --resume cut{slow}")
+    assert (team["run"].history, team["run"].folder.parent) == (whole.history, here / "runs")
+    team.run(f"%mltrain copy {{url}} {tmp_path / 'copy'}")
+    assert team.text.splitlines()[0].startswith("- Copied: 3 runs, 0 searches with 0 trials, 1 model version")
+    assert len([*(tmp_path / "copy").glob("runs/*/best.keras")]) == 3
+    team.run("%runs rm whole")
+    assert not (shared / "runs" / whole.id).exists()
+
+
 def test_a_wrong_store_is_an_error_wherever_it_is_used_and_shows_no_password(team: Notebook) -> None:
     for url, kind in (("mysql://ada:secret@db/team", OptionError), ("postgresql://ada:secret@127.0.0.1:1/team", StoreError)):
         team.run(f"%config MLTrain.store = {url!r}")
@@ -91,13 +126,15 @@ def test_a_wrong_store_is_an_error_wherever_it_is_used_and_shows_no_password(tea
     assert not team.home.exists()
 
 
-def test_the_store_is_set_by_the_environment_or_the_project(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert find_store() == ""
-    (tmp_path / "pyproject.toml").write_text('[tool.jupyter_mltrain]\nstore = "postgresql://project/team"\n')
-    assert find_store() == ""  # the environment says so
-    monkeypatch.delenv("MLTRAIN_STORE")
-    assert find_store() == "postgresql://project/team"
-    monkeypatch.setenv("MLTRAIN_STORE", "postgresql://environment/team")
-    assert find_store() == "postgresql://environment/team"
-    assert find_store("postgresql://line/team") == "postgresql://line/team"
+@pytest.mark.parametrize(("find", "name"), [(find_store, "store"), (find_artifacts, "artifacts")])
+def test_what_is_shared_is_set_by_the_environment_or_the_project(find, name, notebook, tmp_path, monkeypatch):
+    variable = f"MLTRAIN_{name.upper()}"
+    monkeypatch.setenv(variable, "")
+    (tmp_path / "pyproject.toml").write_text(f'[tool.jupyter_mltrain]\n{name} = "scheme://project/team"\n')
+    assert find() == ""  # the environment says so
+    train_spec({}, settings_of(notebook.shell))  # it is no option of a training
+    monkeypatch.delenv(variable)
+    assert find() == "scheme://project/team"
+    monkeypatch.setenv(variable, "scheme://environment/team")
+    assert find() == "scheme://environment/team"
+    assert find("scheme://line/team") == "scheme://line/team"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import threading
@@ -17,6 +18,7 @@ import jupyter_mltrain
 from jupyter_mltrain.domain.errors import OptionError, RunFailedError
 from jupyter_mltrain.domain.events import EpochEnded, Paused
 from jupyter_mltrain.domain.run import RunStatus
+from jupyter_mltrain.store.artifact_folder import sha256_of
 from jupyter_mltrain.store.run_channel import RunChannel
 
 TOOLS = """
@@ -52,10 +54,13 @@ def told(run):
 def test_it_comes_to_what_the_kernel_would_come_to(tiny):
     tiny.run(TOOLS).run(f"%%train --seed 3 --callbacks stop{BODY}")
     here, model = tiny["run"], tiny["model"]
+    Path("shared").mkdir()
+    tiny.run(f"%config MLTrain.artifacts = 'file://{Path('shared').absolute()}'")
     tiny.run(f"%%train apart --seed 3 --callbacks stop --detach --notify echo $MLTRAIN_RUN $MLTRAIN_STATUS > notified{BODY}")
     run = tiny["run"]
     assert "apart#1: trains in a process of its own; %runs attach apart#1 shows it in any notebook." in tiny.text
     assert (repr(run), run.done) == ("<BackgroundRun apart#1 running>", False)
+    tiny.run("%config MLTrain.artifacts = ''")
     there = run.wait()
     assert (there.status, there.history) == (RunStatus.COMPLETED, here.history)
     assert there.process.pid not in (os.getpid(), here.process.pid)
@@ -72,6 +77,9 @@ def test_it_comes_to_what_the_kernel_would_come_to(tiny):
         time.sleep(0.05)
     time.sleep(0.1)
     assert Path("notified").read_text() == "apart#1 completed\n"
+    manifest = json.loads(Path("shared", "runs", there.id, "manifest.json").read_text())
+    for name in ("best.keras", "output.txt", "events.jsonl"):
+        assert manifest[name] == sha256_of(there.folder / name)
 
 
 def test_what_cannot_be_sent_is_named(tiny):
