@@ -15,6 +15,7 @@ from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import Auto, CellOutcome, LearningRateSchedule, Plan, Precision, TrainSpec, chosen
 from jupyter_mltrain.services.background import BackgroundRun
+from jupyter_mltrain.services.detaching import Notify
 
 NOT_OF_THE_SPEC = ("body", "resume", "background", "detach", "notify")
 """Arguments of `train` that say what and where, not how."""
@@ -63,7 +64,7 @@ def train(
     resume: str | None = None,
     background: bool = False,
     detach: bool = False,
-    notify: str | None = None,
+    notify: Notify = None,
     register: str | None = None,
     tags: Mapping[str, str] | None = None,
     note: str = "",
@@ -120,7 +121,8 @@ def train(
             that it began with; objects have to be given again.
         background: train in a process of its own and return at once; it is interrupted when this process ends.
         detach: as `background`, and it goes on when this process has ended.
-        notify: a shell command for the end of such a training; `MLTRAIN_RUN` and `MLTRAIN_STATUS` tell it of what.
+        notify: for the end of such a training: a function, which is given the run, in its process; or a shell command, which
+            `MLTRAIN_RUN` and `MLTRAIN_STATUS` tell of what.
         register: put the best model under a new version of this name.
         tags: labels of the run.
         note: a remark for the record.

@@ -169,6 +169,7 @@ class Wish(StrEnum):
 
     STOP = "stop"
     PAUSE = "pause"
+    FREE = "free"  # wait without the memory: of a process of its own, which ends and comes back
     CONTINUE = "continue"
 
 
@@ -182,6 +183,7 @@ class TrainControl:
         """Start with nothing asked."""
         self.stop_requested = False
         self.pause_requested = False
+        self.free_requested = False  # the end that is asked for is a pause
 
     def request_stop(self) -> None:
         """Ask for an end after the running step; safe from any thread."""
@@ -189,8 +191,8 @@ class TrainControl:
 
     def request(self, wish: Wish) -> None:
         """Ask for something after the running step; safe from any thread."""
-        if wish is Wish.STOP:
-            self.stop_requested = True
+        if wish in (Wish.STOP, Wish.FREE):
+            self.stop_requested, self.free_requested = True, wish is Wish.FREE
         else:
             self.pause_requested = wish is Wish.PAUSE
 

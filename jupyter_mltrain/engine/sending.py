@@ -40,6 +40,23 @@ def pack(spec: TrainSpec, cell: Cell, folder: Path) -> bytes:
         raise OptionError(_complaint({**portable.needs, **options}, error)) from error
 
 
+def pack_function(function: Any, option: str) -> bytes:
+    """Return what `pickle.loads` makes a function of in another process, with all that it uses of the notebook.
+
+    Raises:
+        OptionError: something in it cannot be sent.
+    """
+    try:
+        packed: bytes = cloudpickle.dumps(function)
+    except Exception as error:  # anything of the user's own may refuse to be pickled, in any way
+        name = getattr(function, "__name__", type(function).__name__)
+        raise OptionError(
+            f"expected {option} with a function that can be sent to another process, received {name} ({_first_line(error)}): "
+            "make within it what it uses"
+        ) from error
+    return packed
+
+
 def digest(spec: TrainSpec, cell: Cell) -> str | None:
     """Return a hash of what `pack` would send, which changes with what the cell uses; None where it cannot be sent."""
     try:

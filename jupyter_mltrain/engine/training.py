@@ -172,6 +172,8 @@ class Training:
                 self._after_fit(model, len(self._state.epochs) - num_before, restores=not (start and start.is_end))
             if checkpointing and not (start and start.is_end):
                 checkpointing.end(self._last_weights)
+            if self._state.ending and self._state.control.free_requested:  # the body goes on when the training does
+                raise EndOfRun
             return history
 
     def own_fit(self, call: Callable[[], Any], model: Any) -> Any:

@@ -52,6 +52,7 @@ class RunsMagics(SessionMagics):
     @argument("runs", nargs="+", metavar="RUN", help="one or more that go on")
     @subcommand("pause", "let such runs wait after the running step")
     @argument("runs", nargs="+", metavar="RUN", help="one or more that go on")
+    @argument("--free", action="store_true", help="give all memory back meanwhile: from a checkpoint they go on to the bit")
     @subcommand("continue", "let runs go on that were paused")
     @argument("runs", nargs="+", metavar="RUN", help="one or more that are paused")
     @subcommand("board", "TensorBoard on the runs in the cell, one for all notebooks of this home; it ends with the kernel")
@@ -137,7 +138,10 @@ class RunsMagics(SessionMagics):
 
     def do_pause(self, options: argparse.Namespace) -> None:
         """Ask runs to wait."""
-        self._ask(options.runs, Wish.PAUSE, "waits after the running step")
+        if options.free:
+            self._ask(options.runs, Wish.FREE, "gives its memory back after the running step, and waits")
+        else:
+            self._ask(options.runs, Wish.PAUSE, "waits after the running step")
 
     def do_continue(self, options: argparse.Namespace) -> None:
         """Let runs go on."""

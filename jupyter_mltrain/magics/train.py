@@ -83,7 +83,12 @@ class TrainMagics(SessionMagics):
         help="train in a process of its own and return at once; it is interrupted when the kernel ends",
     )
     @argument("--detach", action="store_true", help="as --background, and it goes on when the kernel or the server ends")
-    @argument("--notify", nargs="+", metavar="COMMAND", help="run when a training in a process of its own has ended, in a shell")
+    @argument(
+        "--notify",
+        nargs="+",
+        metavar="WHAT",
+        help="when a training in a process of its own has ended: a function, which is given the run, or a shell command",
+    )
     @argument("--as", dest="variable", metavar="NAME", help="variable for the run, else run; for the estimate, else estimate")
     def train(self, line: str, cell: str) -> None:
         """Train what the cell below fits or builds, show it live, and record it.
@@ -109,7 +114,9 @@ class TrainMagics(SessionMagics):
 
         With --background or --detach the cell returns at once, and its training is sent to a process of its own, with what it
         uses of the notebook. `run.wait()` waits for its end, `run.done` tells of it, `run.model` is the best model. %runs attach
-        shows it live in any notebook, %runs stop and pause act on it. --notify is told by MLTRAIN_RUN and MLTRAIN_STATUS.
+        shows it live in any notebook, %runs stop and pause act on it. --notify names a function
+        of the notebook, which is sent along and called with the run there, or is a shell command, which is told by MLTRAIN_RUN
+        and MLTRAIN_STATUS.
 
         With --fork the cell's first fit begins with the state of another run, as a run of its own that does what the cell and the
         line say: another learning rate, other data, a frozen layer. It takes over the weights, and the optimizer's state where
@@ -141,7 +148,9 @@ class TrainMagics(SessionMagics):
         from jupyter_mltrain.widgets.background_view import BackgroundView
         from jupyter_mltrain.widgets.view import Line
 
-        notify = " ".join(options.notify) if options.notify else None
+        told = " ".join(options.notify or ())
+        function = self.shell.user_ns.get(told)
+        notify = function if callable(function) else told or None
         run = detach(self.session, spec, cell, resume=options.resume, outlives=options.detach, notify=notify)
         show(Line(f"trains in a process of its own; %runs attach {run.ref} shows it in any notebook.", lead=run.ref))
         BackgroundView(run, live=self._settings.live).show()

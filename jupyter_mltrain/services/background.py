@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from jupyter_mltrain.domain.checkpoints import NEVER
 from jupyter_mltrain.domain.errors import OptionError, RunFailedError, StoreAwayError
 from jupyter_mltrain.domain.events import Event, Progress, Wish
 from jupyter_mltrain.domain.run import Run, RunStatus, TrainingResult
@@ -123,9 +124,16 @@ class BackgroundRun:
         """Ask it to end after the running step; model, history and best weights are kept."""
         self.ask(Wish.STOP)
 
-    def pause(self) -> None:
-        """Ask it to wait after the running step."""
-        self.ask(Wish.PAUSE)
+    def pause(self, *, free: bool = False) -> None:
+        """Ask it to wait after the running step.
+
+        Args:
+            free: without its memory: it takes a checkpoint, its process ends, and another goes on from there, to the bit.
+
+        Raises:
+            OptionError: it has ended; or it is to be freed, and takes no checkpoints.
+        """
+        self.ask(Wish.FREE if free else Wish.PAUSE)
 
     def unpause(self) -> None:
         """Let it go on after a pause."""
@@ -135,10 +143,14 @@ class BackgroundRun:
         """Ask it for something.
 
         Raises:
-            OptionError: it has ended.
+            OptionError: it has ended, or cannot do what it is asked for.
         """
         if self.done:
             raise OptionError(f"expected a run that goes on, received {self.ref}, which is {self.status}: %runs lists them all")
+        if wish is Wish.FREE and self.run.options.get("checkpoint_every") == NEVER:
+            raise OptionError(
+                f"expected a run with checkpoints for --free, received {self.ref}, which takes none: pause it without --free"
+            )
         self._channel.ask(wish)
 
     def events(self, position: int) -> tuple[Sequence[Event | None], int]:

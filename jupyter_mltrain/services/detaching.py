@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.training import create, record_failure
 from jupyter_mltrain.store.processes import this_process
 
+Notify = str | Callable[[Run], object] | None
+
 
 def detach(
-    session: Session, spec: TrainSpec, cell: Cell, *, resume: str | None = None, outlives: bool = True, notify: str | None = None
+    session: Session, spec: TrainSpec, cell: Cell, *, resume: str | None = None, outlives: bool = True, notify: Notify = None
 ) -> BackgroundRun:
     """Record a run and train it in a process of its own, which is sent what the cell uses of the notebook.
 
@@ -31,7 +34,8 @@ def detach(
         cell: the body and its namespace; large arrays of it are mapped, not copied.
         resume: a run to go on with in place of a new one; `last` is the newest.
         outlives: whether it goes on when this process has ended; else it is then interrupted, and can be resumed.
-        notify: a shell command to be run when it has ended, with `MLTRAIN_RUN` and `MLTRAIN_STATUS` in its environment.
+        notify: a function that is given the run when it has ended, in its process; it is sent with what it uses. Or a shell
+            command, which finds `MLTRAIN_RUN` and `MLTRAIN_STATUS` in its environment.
 
     Raises:
         OptionError: the run is not to be recorded, or cannot be resumed; or something that the cell uses cannot be sent: it
@@ -58,12 +62,14 @@ def _begun(session: Session, spec: TrainSpec, cell: Cell, resume: str | None) ->
 
 def _start(session: Session, spec: TrainSpec, cell: Cell, run: Run, task: dict[str, object]) -> None:
     from jupyter_mltrain.engine.environment import search_path
-    from jupyter_mltrain.engine.sending import pack
+    from jupyter_mltrain.engine.sending import pack, pack_function
     from jupyter_mltrain.store.run_channel import RunChannel
 
     channel = RunChannel(run.folder)
     channel.begin()
     parcel = pack(spec, cell, channel.parcel)
+    if callable(task["notify"]):
+        task = {**task, "notify": pack_function(task["notify"], "--notify")}
     Path(channel.parcel, "task").write_bytes(pickle.dumps({**task, "parcel": parcel}))
     shared = {"MLTRAIN_STORE": session.url, "MLTRAIN_ARTIFACTS": session.artifacts_url}
     with channel.output.open("ab") as output:

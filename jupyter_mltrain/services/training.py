@@ -49,7 +49,7 @@ def train(
         spec: what the line asks for.
         cell: the body and its namespace.
         on_event: told what happens, in this thread.
-        control: asked between two steps whether to end.
+        control: asked between two steps whether to end; where that end is a pause, the run stays running.
         resume: a run to go on with, from its newest checkpoint; `last` is the newest; None for a new run.
         begun: the new run, where that is recorded already.
 
@@ -76,10 +76,11 @@ def train(
                 interrupts=interrupts,
                 resumption=resumption,
             )
-            version = _register(session, spec, run, outcome, on_event)
+            is_free = control.free_requested and outcome.status is RunStatus.STOPPED
+            version = None if is_free else _register(session, spec, run, outcome, on_event)
             result = replace(outcome.result, model_id=version.ref if version else None)
             if recorder:
-                run = recorder.finish(status=outcome.status, result=result)
+                run = recorder.finish(status=RunStatus.RUNNING if is_free else outcome.status, result=result)
                 if spec.keep_checkpoints is None and recorder.is_written:
                     _discard_checkpoints(run)
             else:

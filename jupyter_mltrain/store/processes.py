@@ -17,11 +17,12 @@ _START_TOLERANCE = 2.5  # seconds: the operating system rounds the moment of its
 
 def this_process() -> Process:
     """Return the process that calls, as a run records it."""
-    return _process(os.getpid())
+    return process_of(os.getpid())
 
 
 @cache  # it is what records find their process by
-def _process(pid: int) -> Process:
+def process_of(pid: int) -> Process:
+    """Return a process of this machine, as a run records it."""
     return Process(host=socket.gethostname(), pid=pid, started=started_of(psutil.Process(pid)))
 
 

@@ -99,6 +99,14 @@ class RunChannel:
         """Ask something of the training; a wish before that it has not seen yet is gone."""
         _replace(self._wish, wish)
 
+    @property
+    def wish(self) -> Wish | None:
+        """What was asked for last; None for nothing."""
+        try:
+            return Wish(self._wish.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
     def control(self) -> TrainControl:
         """Return what hands the wishes on to the engine."""
         return _Control(self._wish)

@@ -96,6 +96,8 @@ class LiveState(State[Event]):
         self._about["doing"] = "Preparing the first step…"
 
     def _end_epoch(self, event: EpochEnded) -> None:
+        if self._rows and event.epoch.number <= self._rows[-1][0]:  # told again by a process that goes on
+            return
         row = (event.epoch.number, rounded(event.epoch.metrics))
         self._rows.append(row)
         self._unsent.append(row)

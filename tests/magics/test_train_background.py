@@ -40,11 +40,15 @@ print("weights", shapes(model))
 ENDLESS = "model = net()\nmodel.fit(x, y, epochs=1_000_000, verbose=0)"
 
 
-def wait_for_epochs(run, number: int) -> None:
-    until = time.monotonic() + 60
-    while len(run.run.epochs) < number and time.monotonic() < until:
+def wait_until(condition) -> None:
+    until = time.monotonic() + 120
+    while not condition() and time.monotonic() < until:
         time.sleep(0.05)
-    assert len(run.run.epochs) >= number
+    assert condition()
+
+
+def wait_for_epochs(run, number: int) -> None:
+    wait_until(lambda: len(run.run.epochs) >= number)
 
 
 def told(run):
@@ -72,11 +76,8 @@ def test_it_comes_to_what_the_kernel_would_come_to(tiny):
     tiny.run("%runs attach apart")
     assert "apart: completed, 4 epochs" in tiny.text
     assert "weights [(2, 4)" in tiny.text
-    until = time.monotonic() + 10
-    while not Path("notified").exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    time.sleep(0.1)
-    assert Path("notified").read_text() == "apart#1 completed\n"
+    notified = Path("notified")
+    wait_until(lambda: notified.exists() and notified.read_text() == "apart#1 completed\n")
     manifest = json.loads(Path("shared", "runs", there.id, "manifest.json").read_text())
     for name in ("best.keras", "output.txt", "events.jsonl"):
         assert manifest[name] == sha256_of(there.folder / name)
@@ -87,6 +88,8 @@ def test_what_cannot_be_sent_is_named(tiny):
     tiny.try_run("%%train --detach\nnet().fit(rows)")
     assert isinstance(tiny.error, OptionError)
     assert "received rows, a _BatchDataset" in str(tiny.error)
+    tiny.run("def tell(run): return rows").try_run("%%train --detach --notify tell\nnet().fit(x, y)")
+    assert "expected --notify with a function that can be sent to another process, received tell (" in str(tiny.error)
     assert jupyter_mltrain.runs["run"].failure.kind == "OptionError"
 
 
@@ -136,27 +139,42 @@ def test_it_is_paused_and_stopped_and_others_wait_for_its_device(tiny):
 
 def test_a_process_that_was_killed_is_recorded_with_the_reason_and_gone_on_with(tiny):
     cell = """
-slowly = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: time.sleep(.05))
+slowly = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: time.sleep(nap))
 model = net()
 model.fit(x, y, epochs=60, verbose=0, callbacks=[slowly])
 """
     line = "--seed 3 --checkpoint-every 1 epoch"
-    tiny.run("import time").run(f"%%train whole {line}{cell}")
+    tiny.run("import time\nnap = 0").run(f"%%train whole {line}{cell}").run("nap = 0.1")
     whole = tiny["run"]
     tiny.run(f"%%train cut {line} --detach{cell}")
     run = tiny["run"]
     wait_for_epochs(run, 3)
+    trainer = psutil.Process(run.run.process.pid)
+    tiny.run("%runs pause cut --free")
+    assert tiny.text == "cut#1: gives its memory back after the running step, and waits."
+    wait_until(lambda: run.run.process.pid != trainer.pid)
+    wait_until(lambda: not trainer.is_running())
+    num_freed, waits = len(run.run.epochs), psutil.Process(run.run.process.pid)
+    assert 3 <= num_freed < 60
+    assert (run.done, run.status) == (False, RunStatus.RUNNING)
+    assert waits.memory_info().rss < 200e6
+    tiny.run("%runs continue cut")
+    wait_for_epochs(run, num_freed + 1)
     os.kill(run.run.process.pid, signal.SIGKILL)
     with pytest.raises(RunFailedError, match="ProcessDied: its process was ended by the signal SIGKILL"):
         run.wait()
     assert run.status is RunStatus.DIED
     num_before = len(run.run.epochs)
-    tiny.run(f"%%train --resume cut --detach{cell}")
+    tiny.run("import pathlib\nname = 'told'\nclass Teller:\n    def __init__(self, name): self.path = pathlib.Path(name)")
+    tiny.run("def tell(run):\n    Teller(name).path.write_text(f'{run.ref} {run.status}')\n    raise ValueError('mine')")
+    tiny.run(f"%%train --resume cut --detach --notify tell{cell}")
     again = tiny["run"]
     wait_for_epochs(again, num_before + 2)
     psutil.Process(again.run.process.pid).terminate()  # as a machine that is shut down does
     assert again.wait().status is RunStatus.INTERRUPTED
-    tiny.run(f"%%train --resume cut{cell}")
+    wait_until(lambda: "ValueError: mine" in again.output)
+    assert Path("told").read_text() == "cut#1 interrupted"
+    tiny.run("nap = 0").run(f"%%train --resume cut{cell}")
     assert tiny["run"].ref == "cut#1"
     assert tiny["run"].history == whole.history
 

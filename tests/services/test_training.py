@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import keras
 import numpy as np
 import pytest
 
 from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.domain.events import EpochEnded, PhaseStarted, Progress, RunEnded, TrainControl
+from jupyter_mltrain.domain.events import EpochEnded, PhaseStarted, Progress, RunEnded, TrainControl, Wish
 from jupyter_mltrain.domain.run import RunFilter
 from jupyter_mltrain.domain.spec import CellOutcome, Plan, TrainSpec
 from jupyter_mltrain.engine import watch
+from jupyter_mltrain.services.freeing import stands_by, where_to_go_on
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.training import train
+from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.run_channel import RunChannel
 
 X = np.random.default_rng(0).normal(size=(320, 4)).astype("float32")
 Y = X.sum(axis=1, keepdims=True)
@@ -101,6 +107,57 @@ class TestStop:
         stopped, _, _ = run(session, body, control=StopAt(3))
         assert reached == ["between"]
         assert (stopped.status, stopped.result.epochs) == ("stopped", 1)
+
+
+class TestPauseWithoutMemory:
+    def test_the_run_goes_on_from_there_to_the_bit_and_the_body_is_not_done_twice(self, session):
+        reached = []
+
+        def body(model):
+            history = model.fit(X, Y, epochs=4)
+            reached.append("after")
+            return len(history.history["loss"])
+
+        whole, _, _ = run(session, body, seed=3, name="whole")
+        reached.clear()
+        control = StopAt(3)
+        control.request_stop = lambda: control.request(Wish.FREE)
+        freed, value, _ = run(session, body, control=control, seed=3, register="net", name="cut")
+        assert (freed.status, value, reached, session.store.models.names()) == ("running", None, [], ())
+        assert where_to_go_on(session, freed) == {"resume": freed.id}
+        spec = TrainSpec(name="cut", seed=3, register="net")
+        again, value = train(
+            session, spec, Cell(body), on_event=lambda event: None, control=TrainControl(), **where_to_go_on(session, freed)
+        )
+        assert (again.id, again.status, value, reached) == (freed.id, "completed", 4, ["after"])
+        assert (again.history, session.store.models.names()) == (whole.history, ("net",))
+
+    def test_a_run_without_a_checkpoint_begins_anew(self, session):
+        control = StopAt(3)
+        control.request_stop = lambda: control.request(Wish.FREE)
+        freed, _, _ = run(session, lambda model: model.fit(X, Y, epochs=2), control=control, plan=Plan.KERAS)
+        (begun,) = where_to_go_on(session, freed).values()
+        assert (begun.id, begun.status, begun.epochs, begun.ended_at) == (freed.id, "running", (), None)
+
+    @pytest.mark.parametrize(
+        ("wish", "ends_with", "interrupts", "goes_on"),
+        [
+            (Wish.CONTINUE, None, [], True),
+            (Wish.STOP, os.getppid(), [], True),
+            (Wish.FREE, os.getpid(), [], False),
+            (Wish.FREE, None, [signal.SIGTERM], False),
+        ],
+    )
+    def test_its_process_stands_by(self, session, wish, ends_with, interrupts, goes_on):
+        about = {"name": "cut", "source": "", "options": {}, "tags": {}, "note": "", "facts": {}, "user": "ada"}
+        freed = session.store.runs.create_run(**about, process=this_process())
+        channel = RunChannel(freed.folder)
+        channel.ask(wish)
+        before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+        assert stands_by(session, freed, channel, interrupts, ends_with=ends_with) is goes_on
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
+        assert (session.store.runs.get(freed.id).status == "interrupted") is not goes_on
 
 
 class TestEvents:
