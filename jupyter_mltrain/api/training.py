@@ -56,7 +56,7 @@ def train(
     precision: str = "auto",
     plan: str = "auto",
     data_memory: float = 0.25,
-    hp: str | None = None,
+    hp: str | Mapping[str, Any] | None = None,
     dry_run: bool = False,
     checkpoint_every: str | None = None,
     keep_checkpoints: int | All | None = None,
@@ -111,7 +111,7 @@ def train(
         precision: `auto`, `float32`, `mixed_bfloat16`, `mixed_float16` or `float64`.
         plan: how an epoch is executed: `auto`, `keras`, `block`, `epoch` or `epoch-xla`; with a seed `auto` does not change it.
         data_memory: share of the device's free memory that data may take as tensors, 0 to 1; larger data stream.
-        hp: take the hyperparameters of a trial: `best`, a search, or `SEARCH/TRIAL`.
+        hp: take the hyperparameters of a trial: `best`, a search, or `SEARCH/TRIAL`; or a dict of them.
         dry_run: train and record nothing; return what the first `fit` would need.
         checkpoint_every: `1 epoch`, `500 steps`, `10 min`, `never`: when to keep what `resume` needs; else as often as is cheap.
         keep_checkpoints: how many of them, or `all`, a completed run keeps; one an epoch, if nothing else is said.

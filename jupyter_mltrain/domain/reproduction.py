@@ -86,6 +86,8 @@ def compare(first: Run, again: Run, changed_modules: Sequence[str]) -> Agreement
 
 
 def _end(run: Run) -> str:
+    if run.status is RunStatus.PRUNED:  # it is done again with the epochs that it had
+        return str(RunStatus.COMPLETED)
     return f"{run.status}, {run.failure.kind}: {run.failure.message}" if run.failure else str(run.status)
 
 
@@ -153,7 +155,7 @@ def _training(run: Run) -> Iterator[str]:
         yield "without --seed what TensorFlow draws by itself, as tf.data does to shuffle, is drawn anew"
     if run.facts.get("reproduction", {}).get("is_mixed"):
         yield "plan auto had some steps compiled, when there was time for it, and those round otherwise; --seed keeps one plan"
-    if run.status not in (RunStatus.COMPLETED, RunStatus.RUNNING):
+    if run.status not in (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.PRUNED):
         yield f"the first run {'was ' * (run.status in (RunStatus.STOPPED, RunStatus.INTERRUPTED))}{run.status}"
     if any("The cell has changed since" in sentence for sentence in run.facts.get("said", ())):
         yield "the cell was changed before the run went on; the first one is done again"

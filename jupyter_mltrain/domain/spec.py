@@ -81,7 +81,8 @@ class TrainSpec:
     Data expressions (`data`, `validation_data`, `sample_weight`, `class_weight`, `callbacks`, `metrics`) are Python
     source that is evaluated in the notebook's namespace, or the objects themselves when called from Python. `data_memory` is
     the share of the device's free memory that data may take as tensors; `dry_run` asks for an estimate in place of the run;
-    `hp` names the trial whose hyperparameters are taken: `best`, a search, or `SEARCH/TRIAL`; `checkpoint_every` is what
+    `hp` names the trial whose hyperparameters are taken: `best`, a search, or `SEARCH/TRIAL`, or maps their names to
+    values; `checkpoint_every` is what
     `CheckpointEvery.parse` takes, None for as often as is cheap; `keep_checkpoints` is how many a completed run keeps; `fork`
     names the run whose state this one begins with, and an epoch of it: `digits@5`, `digits@best`. For TensorBoard,
     `histograms` asks for the weights every so many epochs, `graph` for the model's operations, `confusion` for a matrix of the
@@ -125,7 +126,7 @@ class TrainSpec:
     plan: Plan = Plan.AUTO
     data_memory: float = 0.25
     dry_run: bool = False
-    hp: str | None = None
+    hp: str | Mapping[str, Any] | None = None
     checkpoint_every: str | None = None
     keep_checkpoints: int | All | None = None
     fork: str | None = None

@@ -274,15 +274,17 @@ class Training:
         )
 
     def _write_models(self) -> tuple[Path | None, Path | None]:
-        if self._saver is None or not self._job.keeps(self._state.best.best_metrics):
+        if self._saver is None:
             return None, None
         model, best = self._model, self._state.best
         after = model.get_weights()
         try:
             if self._last_weights is not None:
                 model.set_weights(self._last_weights)
-            last = self._saver.save_last(model)
             self._tell_what_to_repeat()
+            if not self._job.keeps(best.best_metrics):
+                return None, None
+            last = self._saver.save_last(model)
             if best.best_weights is None or best.best_number == self._state.num_epochs:
                 return self._saver.copy_last(last), last
             return self._saver.save_best(model, best.best_weights), last

@@ -9,6 +9,12 @@ from typing import Any
 _MARK = "__jupyter_mltrain__"  # among the names that the shell hides, which `%reset` takes away with all that cells made
 
 
+def history_of(shell: Any) -> History | None:
+    """Return the history of a shell in which the extension is loaded, else None."""
+    magics = shell.magics_manager.registry.get("TrainMagics")
+    return magics.history if magics else None
+
+
 class History:
     """Tells the text of the cells that ran without an error before the one that runs now, in their order."""
 

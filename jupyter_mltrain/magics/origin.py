@@ -18,6 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.magics.carrying import Carried, carried, is_python
 from jupyter_mltrain.magics.cell_names import RANDOM, CellNames, cell_names
+from jupyter_mltrain.magics.history import History
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _ELSEWHERE = re.compile(r"--(detach|background)\b")
@@ -25,6 +26,18 @@ _VARIABLE = re.compile(r"--as[ =]+(\w+)")
 _DONE_ANYWAY = ("%load_ext jupyter_mltrain", "%reload_ext jupyter_mltrain", "%config MLTrain")
 _PACKAGE = str(Path(__file__).parents[1])
 _OF_SHELL = frozenset({"display", "exit", "get_ipython", "hp", "open", "quit"})
+
+
+def kept_origin(shell: Any, history: History, takes: Iterable[str]) -> Origin | None:
+    """Return what `origin_of` does of the cell that runs; a notebook that cannot be understood is said, and trains."""
+    from jupyter_mltrain.magics.display import show
+    from jupyter_mltrain.widgets.view import Line
+
+    try:
+        return origin_of(shell, history.cells(), takes)
+    except Exception as error:  # noqa: BLE001 - of any code that people write
+        show(Line(f"The cells before this one could not be told apart for %runs reproduce: {error!r}"))
+        return None
 
 
 def origin_of(shell: Any, cells: Sequence[str], takes: Iterable[str]) -> Origin:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import cell_magic, magics_class, no_var_expand
@@ -10,7 +12,6 @@ from IPython.core.magic_arguments import argument, argument_group, kwds, magic_a
 
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.events import Event, FactsKnown, Notice
-from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import TrainSpec
 from jupyter_mltrain.magics.cell import NotebookCell
@@ -19,7 +20,7 @@ from jupyter_mltrain.magics.display import show
 from jupyter_mltrain.magics.history import History
 from jupyter_mltrain.magics.manual import Manual
 from jupyter_mltrain.magics.options import int_or_all
-from jupyter_mltrain.magics.origin import origin_of, understood
+from jupyter_mltrain.magics.origin import kept_origin, understood
 from jupyter_mltrain.magics.settings import MLTrain
 from jupyter_mltrain.magics.training_options import train_spec, training_options
 from jupyter_mltrain.services.session import Session
@@ -48,7 +49,7 @@ class TrainMagics(SessionMagics):
     @argument("name", nargs="?", metavar="NAME", help="what to call the run; names may repeat")
     @training_options
     @argument_group("this run")
-    @argument("--hp", metavar="TRIAL", help="hyperparameters of a trial: best, a search, or SEARCH/7; else hp gives its defaults")
+    @argument("--hp", metavar="TRIAL", help="hyperparameters: best, a search, SEARCH/7, or a dict of the notebook; else defaults")
     @argument(
         "--dry-run",
         action="store_true",
@@ -126,8 +127,11 @@ class TrainMagics(SessionMagics):
         """
         with self._parsed(self.train, line) as options:
             spec = train_spec(vars(options), self._settings, with_defaults=options.resume is None)
+            named = self.shell.user_ns.get(spec.hp) if isinstance(spec.hp, str) else None
+            if isinstance(named, Mapping):
+                spec = replace(spec, hp=dict(named))
             body = NotebookCell(self.shell, "%%train", line, cell)
-            body.origin = self._origin(spec, body)
+            body.origin = kept_origin(self.shell, self.history, body.takes(spec.expressions()))
             if spec.dry_run and not options.resume:
                 self.shell.user_ns[options.variable or "estimate"] = self._estimate(spec, body)
             elif options.detach or options.background:
@@ -182,13 +186,3 @@ class TrainMagics(SessionMagics):
             show(CurvesPicture((run,)))
         show(*(RatePicture(test) for test in range_tests))
         return run
-
-    def _origin(self, spec: TrainSpec, cell: NotebookCell) -> Origin | None:
-        """Return what the cell hangs on; a notebook that cannot be understood is said, and trains."""
-        from jupyter_mltrain.widgets.view import Line
-
-        try:
-            return origin_of(self.shell, self.history.cells(), cell.takes(spec.expressions()))
-        except Exception as error:  # noqa: BLE001 - of any code that people write
-            show(Line(f"The cells before this one could not be told apart for %runs reproduce: {error!r}"))
-            return None

@@ -14,8 +14,10 @@ from jupyter_mltrain.domain.search import Objective, Prune, Search, SearchSpec
 from jupyter_mltrain.magics.cell import NotebookCell
 from jupyter_mltrain.magics.commands import SessionMagics
 from jupyter_mltrain.magics.display import show
+from jupyter_mltrain.magics.history import history_of
 from jupyter_mltrain.magics.manual import Manual
 from jupyter_mltrain.magics.options import int_or_auto
+from jupyter_mltrain.magics.origin import kept_origin
 from jupyter_mltrain.magics.settings import MLTrain
 from jupyter_mltrain.magics.training_options import train_spec, training_options
 
@@ -103,6 +105,9 @@ class TuneMagics(SessionMagics):
         with self._parsed(self.tune, line) as options:
             spec = search_spec(vars(options), self._settings)
             body = NotebookCell(self.shell, "%%tune", line, cell)
+            history = history_of(self.shell)
+            takes = body.takes(spec.training.expressions())
+            body.origin = kept_origin(self.shell, history, takes) if history else None
             self.shell.user_ns[options.variable or "search"] = self._tune(spec, body)
 
     def _tune(self, spec: SearchSpec, cell: NotebookCell) -> Search:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_mltrain.domain.errors import MLTrainError, ModelFileError
+from jupyter_mltrain.domain.errors import MLTrainError, ModelFileError, OptionError, UnknownNameError
 from jupyter_mltrain.domain.run import Parent, Run, RunFilter
 from jupyter_mltrain.domain.spec import TrainSpec
 from jupyter_mltrain.services.runs import get_run, run_names
@@ -12,6 +12,7 @@ from jupyter_mltrain.services.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from jupyter_mltrain.engine.checkpoints.forking import Fork
     from jupyter_mltrain.engine.checkpoints.kept import KeptState
@@ -51,12 +52,35 @@ def fork_of(session: Session, parent: Parent, spec: TrainSpec) -> Fork:
         ModelFileError: its state there was, or is damaged.
     """
     from jupyter_mltrain.engine.checkpoints.forking import Fork
-    from jupyter_mltrain.engine.checkpoints.kept import kept_states
 
     run = get_run(session, parent.id)
+    return Fork(run, _state_of(session, run, parent), spec)
+
+
+def copy_parent(session: Session, parent: Parent, home: Path) -> None:
+    """Make a home that holds the parent, with the file of the state that a run begins with.
+
+    Raises:
+        OptionError: the parent was removed, or its state there was, or is damaged.
+    """
+    from jupyter_mltrain.store.copying import copy_run
+
+    try:
+        run = get_run(session, parent.id)
+        copy_run(session.store, run, _state_of(session, run, parent).path, home)
+    except (UnknownNameError, ModelFileError) as error:
+        raise OptionError(
+            f"expected the state of {parent.ref} {parent.place} that the run began with, it is not there any more: "
+            "the run cannot be done again without it"
+        ) from error
+
+
+def _state_of(session: Session, run: Run, parent: Parent) -> KeptState:
+    from jupyter_mltrain.engine.checkpoints.kept import kept_states
+
     session.store.artifacts.bring_run(run)
     states = [state for state in kept_states(run) if (state.epoch, state.step) == (parent.epoch, parent.step)]
-    return Fork(run, _whole(states, f"{parent.ref} {parent.place}"), spec)
+    return _whole(states, f"{parent.ref} {parent.place}")
 
 
 def fork_names(session: Session, begun: str) -> tuple[str, ...]:

@@ -13,18 +13,20 @@ from jupyter_mltrain.services.session import Session
 _BEST = "best"
 
 
-def trial_values(session: Session, ref: str, name: str | None) -> Mapping[str, Any]:
+def trial_values(session: Session, ref: str | Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
     """Return the hyperparameters that `--hp` stands for.
 
     Args:
         session: where the searches are.
         ref: `best` of the newest search, one named like the run before all others; `digits` or `digits#2` for the best trial
-            of a search; `digits/7` or `digits#2/7` for a trial.
+            of a search; `digits/7` or `digits#2/7` for a trial; the values themselves stand for themselves.
         name: of the run.
 
     Raises:
         UnknownNameError: there is no such search or trial, or it has come to nothing yet.
     """
+    if not isinstance(ref, str):
+        return ref
     named = split_trial(ref)
     if named:
         trial = session.store.runs.get(ref).trial

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from jupyter_mltrain.domain.errors import OptionError, ReproductionError
-from jupyter_mltrain.domain.files import PARTIAL_PREFIX
+from jupyter_mltrain.domain.files import partial_path
 from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.reproduction import Agreement, Reproduction, compare
 from jupyter_mltrain.domain.run import Run, RunFilter
-from jupyter_mltrain.services.reproduction_line import check_can_be_repeated, line_of
-from jupyter_mltrain.services.reproduction_text import Place, notebook_of, requirements_of, script_of
+from jupyter_mltrain.services.forking import copy_parent
+from jupyter_mltrain.services.reproduction_line import check_can_be_repeated, line_of, name_of
+from jupyter_mltrain.services.reproduction_text import PARENT, Place, notebook_of, requirements_of, script_of
 from jupyter_mltrain.services.runs import get_run
 from jupyter_mltrain.services.session import Session
 
@@ -38,9 +39,9 @@ def reproduce(session: Session, ref: str | None = None, *, to: str | None = None
         OptionError: it cannot be done again by a script; or there is something else in the folder.
         ReproductionError: the script ends before its training does.
     """
-    run = get_run(session, ref)
+    run = _known(session, get_run(session, ref))
     origin = _origin_of(session, run)
-    written = _written(run, origin, Path(to).expanduser() if to else None)
+    written = _written(session, run, origin, Path(to).expanduser() if to else None)
     return replace(written, agreement=_agreement(written)) if runs else written
 
 
@@ -69,8 +70,17 @@ def _origin_of(session: Session, run: Run) -> Origin:
     return origin
 
 
-def _written(run: Run, origin: Origin, to: Path | None) -> Reproduction:
-    name = f"{run.name}-{run.number}"
+def _known(session: Session, run: Run) -> Run:
+    """Return a run with what is recorded of its search, if it is a trial."""
+    if run.trial is None:
+        return run
+    search = session.store.searches.get(run.trial.search)
+    options = {**run.options, "monitor": search.facts["objectives"][0]}
+    return replace(run, options=options, facts={"environment": search.facts["environment"], **run.facts})
+
+
+def _written(session: Session, run: Run, origin: Origin, to: Path | None) -> Reproduction:
+    name = name_of(run)
     base = Path(origin.folder) if Path(origin.folder).is_dir() else Path.cwd()
     folder = (to or base / f"{name}-reproduce").absolute()
     random = run.folder / _RANDOM
@@ -81,7 +91,11 @@ def _written(run: Run, origin: Origin, to: Path | None) -> Reproduction:
         "requirements.txt": requirements_of(run).encode(),
     }
     try:
-        _write(folder, contents | ({_RANDOM: random.read_bytes()} if random.exists() else {}))
+        if not _is_written(folder, f"{name}.py", contents[f"{name}.py"]):
+            with _new(folder) as partial:
+                _fill(partial, contents | ({_RANDOM: random.read_bytes()} if random.exists() else {}))
+                if run.parent:
+                    copy_parent(session, run.parent, partial / PARENT)
     except OSError as error:
         raise OptionError(
             f"expected --to with a folder that can be written, received {folder}: {error}; choose another"
@@ -91,19 +105,32 @@ def _written(run: Run, origin: Origin, to: Path | None) -> Reproduction:
     )
 
 
-def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Write a folder, the script first; leave one that holds the same script."""
-    if folder.exists():
-        script, content = next(iter(contents.items()))
-        if (folder / script).is_file() and (folder / script).read_bytes() == content:
-            return
-        raise OptionError(f"expected --to with a new folder, received {folder}, which is there: remove it, or choose another")
+def _fill(folder: Path, contents: Mapping[str, bytes]) -> None:
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+
+
+def _is_written(folder: Path, script: str, content: bytes) -> bool:
+    """Tell whether a folder holds a script already.
+
+    Raises:
+        OptionError: it is there, and holds something else.
+    """
+    if not folder.exists():
+        return False
+    if (folder / script).is_file() and (folder / script).read_bytes() == content:
+        return True
+    raise OptionError(f"expected --to with a new folder, received {folder}, which is there: remove it, or choose another")
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[Path]:
+    """Give a folder that becomes `folder` when the block ends well."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f"{PARTIAL_PREFIX}{secrets.token_hex(4)}-{folder.name}")
+    partial = partial_path(folder)
     try:
         partial.mkdir()
-        for name, content in contents.items():
-            (partial / name).write_bytes(content)
+        yield partial
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

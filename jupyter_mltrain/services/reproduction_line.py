@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from jupyter_mltrain.domain.errors import OptionError
-from jupyter_mltrain.domain.run import Run
-from jupyter_mltrain.domain.spec import Plan, Precision, flag
+from jupyter_mltrain.domain.run import Run, RunStatus
+from jupyter_mltrain.domain.search import OracleKind
+from jupyter_mltrain.domain.spec import Plan, Precision, TrainSpec, flag
 
 _NOT_AGAIN = ("name", "register", "hp", "data_memory", "track", "dry_run")
 _EXPRESSIONS = ("data", "validation_data", "sample_weight", "class_weight", "callbacks", "checkpoint_every", "metrics")
-_MAGIC = "%%train"
+_MAGICS = ("%%train", "%%tune")
+_KNOWN = {each.name for each in fields(TrainSpec)}
+
+VALUES = "hp_values"
+"""The variable that holds the hyperparameters."""
 
 
 def check_can_be_repeated(run: Run) -> None:
     """Raise `OptionError` if a run cannot be written as a cell with all that it hangs on."""
-    if run.trial:
+    if run.trial and run.options.get("oracle") == OracleKind.HYPERBAND:
         raise OptionError(
-            f"expected a run of %%train to reproduce, received the trial {run.ref}: train its cell with %%train --hp {run.ref}, "
-            "and reproduce that run"
+            f"expected a run that began anew to reproduce, received {run.ref}, which Hyperband may have begun where another "
+            f"ended: train its cell with %%train --hp {run.ref}, and reproduce that run"
         )
-    if run.parent:
+    if not run.source.startswith(_MAGICS):
         raise OptionError(
-            f"expected a run that began anew to reproduce, received {run.ref}, which begins with weights of {run.parent.ref}: "
-            "reproduce that run, and fork it"
-        )
-    if not run.source.startswith(_MAGIC):
-        raise OptionError(
-            f"expected a run of %%train to reproduce, received {run.ref}, which jupyter_mltrain.train made: "
-            "the program that called it does it again"
-        )
-    if run.options.get("hp") and not takes_hp(run):
-        raise OptionError(
-            f"expected a cell that names its hyperparameters itself, received {run.ref}, whose --hp went to a function of hp: "
-            "write the values into the function, and train again"
+            f"expected a run of %%train or %%tune to reproduce, received {run.ref}, which a call in a program made: "
+            "the program does it again"
         )
 
 
-def takes_hp(run: Run) -> bool:
-    """Tell whether the cell itself speaks of `hp`, and no function of it takes one."""
-    try:
-        nodes = list(ast.walk(ast.parse(body_of(run))))
-    except SyntaxError:  # it has magics in it
-        return bool(run.facts.get("hp"))
-    names = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return "hp" in names and not any(isinstance(node, ast.arg) and node.arg == "hp" for node in nodes)
+def name_of(run: Run) -> str:
+    """Return what a run is called in the names of files."""
+    return run.ref.replace("#", "-").replace("/", "-")
+
+
+def values_of(run: Run) -> Mapping[str, Any]:
+    """Return the hyperparameters that a run was given by `hp`; empty where its cell asks for none."""
+    values: Mapping[str, Any] = run.trial.values if run.trial else run.facts.get("hp") or {}
+    return values
 
 
 def body_of(run: Run) -> str:
@@ -56,13 +52,21 @@ def body_of(run: Run) -> str:
 
 def line_of(run: Run) -> str:
     """Return what follows `%%train`."""
-    options = {name: value for name, value in run.options.items() if name not in _NOT_AGAIN} | dict(_pinned(run))
-    return " ".join([run.name, *(word for name, value in options.items() for word in _words(name, value))])
+    known = {name: value for name, value in run.options.items() if name in _KNOWN and name not in _NOT_AGAIN}
+    options = known | dict(_pinned(run))
+    name = run.trial.search.partition("#")[0] if run.trial else run.name
+    return " ".join([name, *(word for name, value in options.items() for word in _words(name, value))])
 
 
 def _pinned(run: Run) -> Iterator[tuple[str, Any]]:
     """Yield what the run was trained with, for options that were left to the engine."""
     facts = run.facts.get("reproduction", {})
+    if run.parent:
+        yield "fork", run.parent.id if run.parent.step else f"{run.parent.id}@{run.parent.epoch}"
+    if values_of(run):
+        yield "hp", VALUES
+    if run.status is RunStatus.PRUNED:
+        yield "epochs", len(run.epochs)
     if run.options.get("batch_size") == "auto":
         yield "batch_size", run.facts.get("hyperparams", {}).get("batch_size")
     if run.facts.get("seed") is not None:

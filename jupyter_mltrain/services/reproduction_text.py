@@ -13,9 +13,12 @@ from typing import Any
 
 from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.run import Run
-from jupyter_mltrain.services.reproduction_line import body_of, line_of, settings_of, takes_hp
+from jupyter_mltrain.services.reproduction_line import VALUES, body_of, line_of, settings_of, values_of
 
 _ALWAYS = ("jupyter-mltrain", "ipython", "keras", "numpy", "tensorflow")
+PARENT = "parent"
+"""The folder beside script and notebook that holds the run whose state a fork begins with."""
+
 _MOST_MODULES = 10  # that are named
 _CELL_MAGIC = re.compile(r"%%(train|tune)([^\n]*)\n(.*)", re.DOTALL)
 _METADATA = {
@@ -77,6 +80,7 @@ def _cells_before(run: Run, origin: Origin, place: Place) -> Iterator[str]:
     """Yield the cells before the one that trains."""
     yield from origin.cells
     yield from _hyperparameters(run)
+    yield from _parent(run)
     if place.random:
         yield f'import jupyter_mltrain\n\njupyter_mltrain.runs.restore_random_numbers(f"{{_folder}}/{place.random}")\n'
 
@@ -92,6 +96,8 @@ def about(run: Run, origin: Origin) -> Iterator[str]:
     yield f"{run.ref} again, as it was trained on {run.started_at:%Y-%m-%d %H:%M} UTC with Python {environment.get('python')}."
     devices = ", ".join(environment.get("devices", ()))
     yield f"Every package that was installed stands in requirements.txt. The devices were {devices}."
+    if run.parent:
+        yield f"It begins with the state of {run.parent.ref} {run.parent.place}, which lies in {PARENT}."
     if origin.unknown:
         names = ", ".join(f"{name} ({kind})" for name, kind in origin.unknown.items())
         yield f"No cell made these names, so that they have to be given their values first: {names}."
@@ -145,10 +151,15 @@ def _variables(run: Run) -> str:
 
 
 def _hyperparameters(run: Run) -> Iterator[str]:
-    """Yield the cell that makes `hp` what it was, where the training cell asks for it."""
-    values = run.facts.get("hp")
-    if values and takes_hp(run):
-        yield f"import keras_tuner\n\nhp = keras_tuner.HyperParameters()\nhp.values.update({values!r})\n"
+    """Yield the cell with the values of hyperparameters, where the training cell asks for some."""
+    if values_of(run):
+        yield f"{VALUES} = {dict(values_of(run))!r}\n"
+
+
+def _parent(run: Run) -> Iterator[str]:
+    """Yield the cell that brings the run whose state the training begins with."""
+    if run.parent:
+        yield f'%mltrain copy "{{_folder}}/{PARENT}"\n'
 
 
 def _as_python(cell: str) -> str:

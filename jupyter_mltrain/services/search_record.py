@@ -13,6 +13,7 @@ from jupyter_mltrain.domain.model import ModelVersion, Signature
 from jupyter_mltrain.domain.run import Failure, Run, RunStatus
 from jupyter_mltrain.domain.search import Objective, Search, SearchSpec, best_of
 from jupyter_mltrain.domain.spec import Cell
+from jupyter_mltrain.services.origins import keep_origin
 from jupyter_mltrain.services.recording import when_it_can
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.untracked import UntrackedSearches
@@ -122,6 +123,8 @@ class SearchRecord:
                 process=this_process(),
             )
         self._running[proposal.number] = run
+        if self.is_tracked:
+            keep_origin(run, self._cell)
         return run
 
     def end_trial(self, proposal: Proposal, outcome: TrialOutcome, tuner: Tuner) -> Run:

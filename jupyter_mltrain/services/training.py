@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mltrain.domain.errors import MLTrainError, StoreError
+from jupyter_mltrain.domain.errors import MLTrainError
 from jupyter_mltrain.domain.events import EngineStarting, Notice, OnEvent, RunEnded, TrainControl
 from jupyter_mltrain.domain.run import Failure, Run, RunStatus, TrainingOutcome
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
@@ -17,6 +16,7 @@ from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.services.forking import fork_of, parent_of
 from jupyter_mltrain.services.heartbeat import heard_of
 from jupyter_mltrain.services.hyperparameters import trial_values
+from jupyter_mltrain.services.origins import keep_origin
 from jupyter_mltrain.services.recording import Recorder, when_it_can
 from jupyter_mltrain.services.resuming import resumed
 from jupyter_mltrain.services.session import Session
@@ -160,7 +160,7 @@ def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
             process=this_process(),
             parent=parent,
         )
-        _keep_origin(run, cell)
+        keep_origin(run, cell)
         return run
     return untracked_run(
         session.home,
@@ -173,14 +173,6 @@ def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
         note=spec.note,
         facts={},
     )
-
-
-def _keep_origin(run: Run, cell: Cell) -> None:
-    from jupyter_mltrain.store.origin_file import write_origin
-
-    if cell.origin:
-        with suppress(StoreError):  # it can be trained without, and `%runs reproduce` says that it is missing
-            write_origin(run.folder, cell.origin)
 
 
 def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, on_event: OnEvent) -> ModelVersion | None:

@@ -69,6 +69,16 @@ def _copy_into(path: Path, target: Path) -> None:
     if path.is_dir():
         target.mkdir()
     elif path.is_file() and path.name != NAME and not path.name.startswith(PARTIAL_PREFIX):
+        copy_file(path, target)
+
+
+def copy_file(path: Path, target: Path) -> None:
+    """Copy a file to where none is.
+
+    Raises:
+        StoreError: it cannot be copied, or its copy is not what was read.
+    """
+    with store_errors(target):
         copy = _copy(path, target)
         with target.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != copy.sha256:

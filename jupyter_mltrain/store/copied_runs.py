@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, insert, select, update
 
 from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.domain.run import RunStatus
-from jupyter_mltrain.store.copied_files import copied_folder, move_folder
+from jupyter_mltrain.domain.run import Run, RunStatus
+from jupyter_mltrain.store.copied_files import copied_folder, copy_file, move_folder
 from jupyter_mltrain.store.database import Database, claim
 from jupyter_mltrain.store.record_files import keep
 from jupyter_mltrain.store.schema import epochs, model_versions, run_scores, run_tags, runs, searches
@@ -123,6 +123,28 @@ class RunCopier:
         if number != row.number:
             kind = "" if table is runs else "The search "
             self.said.append(f"{kind}{row.name}#{row.number} is {row.name}#{number} there.")
+
+
+def copy_alone(run: Run, source: Database, target: Database, file: Path, folder: Path) -> None:
+    """Copy the record of a run, as one that has ended and hangs on no search, with one of its files, into a folder."""
+    with source.read() as connection:
+        row = connection.execute(select(runs).where(runs.c.id == run.id)).one()
+        its_epochs = [dict(each) for each in connection.execute(select(epochs).where(epochs.c.run_id == run.id)).mappings()]
+    record = {**row._mapping, "search_id": None, "trial": None, "trial_values": None, "trial_scores": None}  # noqa: SLF001
+    if run.trial:
+        name = run.ref.replace("#", "-").replace("/", "-")
+        record |= {"name": name, "facts": {**run.facts, "hp": run.trial.values}}
+    if run.status is RunStatus.RUNNING:
+        record["status"] = RunStatus.STOPPED
+    there = folder / file.relative_to(run.folder)
+    there.parent.mkdir(parents=True)
+    copy_file(file, there)
+    with target.write() as connection:
+        claim(connection, "run", record["name"], record["number"])
+        connection.execute(insert(runs), record)
+        if its_epochs:
+            connection.execute(insert(epochs), its_epochs)
+        keep(connection, folder, lasting=True)
 
 
 def _parent(connection: Connection, parent: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

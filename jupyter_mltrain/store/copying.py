@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jupyter_mltrain.domain.copying import CopyReport
 from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.store.copied_models import ModelCopier
-from jupyter_mltrain.store.copied_runs import RunCopier
+from jupyter_mltrain.store.copied_runs import RunCopier, copy_alone
+from jupyter_mltrain.store.database import store_errors
 from jupyter_mltrain.store.store import Store
 
 
@@ -44,3 +48,24 @@ def copy_home(source: Store, target: Store) -> CopyReport:
         there_already=models.num_there_already + runs.num_there_already,
         said=(*models.said, *runs.said),
     )
+
+
+def copy_run(source: Store, run: Run, file: Path, home: Path) -> None:
+    """Make a home that holds one run, and one of its files; a trial is a run of its own there.
+
+    Args:
+        source: where the run is recorded.
+        run: as it is recorded there.
+        file: in its folder.
+        home: a folder that is not there yet.
+
+    Raises:
+        StoreError: one of the homes cannot be read or written.
+    """
+    with store_errors(home):
+        home.mkdir()
+    target = Store(home)
+    try:
+        copy_alone(run, source.database, target.database, file, home / "runs" / run.id)
+    finally:
+        target.close()

@@ -88,7 +88,7 @@ def test_it_is_kept_with_the_run_and_an_analysis_that_fails_is_said(tiny, monkey
     origin = read_origin(tiny.run("%%train\nmodel = net(); model.fit(x, y)")["run"].folder)
     assert len(origin.cells) == 1
     assert origin.cells[0].startswith("import keras, numpy as np")
-    monkeypatch.setattr("jupyter_mltrain.magics.train.origin_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("jupyter_mltrain.magics.origin.origin_of", lambda *_: 1 / 0)
     tiny.run("%%train\nmodel = net(); model.fit(x, y)")
     assert tiny["run"].status == "completed"
     assert "The cells before this one could not be told apart for %runs reproduce: ZeroDivisionError" in tiny.text

@@ -82,6 +82,45 @@ def test_it_agrees_to_the_bit_as_a_script_and_as_a_notebook(notebook, folder):
     assert set(found.causes) <= {"data", "training"}
 
 
+def done_again(notebook, monkeypatch, ref):
+    """Run the cells of the notebook that does a run again, in a home of their own; return the run and what it came to."""
+    written = runs.reproduce(ref)
+    first, home = runs[ref], notebook.home
+    monkeypatch.chdir(written.notebook.parent)
+    notebook.run("%reset -f").run(f"%config MLTrain.home = {str(written.notebook.parent / 'home')!r}")
+    for cell in nbformat.read(written.notebook, as_version=4).cells[1:]:
+        notebook.run(cell.source)
+    again = runs[notebook["run"].id]
+    monkeypatch.chdir(home.parent)
+    notebook.run("%reset -f").run(f"%config MLTrain.home = {str(home)!r}")
+    return first, again, written
+
+
+def test_forks_and_trials_agree_to_the_bit_too(tiny, monkeypatch):
+    searched = """
+        %%tune found --trials 3 --seed 5 --epochs 2 --oracle random --validation-split 0.5 --prune none
+        model = net(hp.Int("units", 2, 64, log=True))
+        model.fit(x, y, verbose=0)
+    """
+    tiny.run(searched)
+    number = next(trial.trial.number for trial in tiny["search"].trials if trial.ref != tiny["search"].best.ref)
+    body = "model = net(hp.Int('units', 2, 64))\nmodel.fit(x, y, verbose=0)"
+    tiny.run(f"%%train fork --fork found/{tiny['search'].best.trial.number}@best --epochs 5 --seed 3\n{body}")
+    for ref in (f"found/{number}", "fork"):
+        first, again, written = done_again(tiny, monkeypatch, ref)
+        found = compare(first, again, ())
+        assert (found.is_exact, found.metrics, found.weights) == (True, (), True)
+    parent = first.parent
+    assert f"the state of {parent.ref} {parent.place}, which lies in parent" in written.script.read_text()
+    assert len([*(written.script.parent / "parent").rglob("*.keras")]) == 1
+    tiny.run("%runs rm found")
+    with pytest.raises(
+        OptionError, match=f"expected the state of {parent.ref} {parent.place} that the run began with, it is not"
+    ):
+        runs.reproduce("fork", to="anew")
+    assert not Path("anew").exists()
+
+
 def test_what_no_cell_made_is_listed_and_missed(notebook):
     notebook.shell.user_ns["hidden"] = 3
     for cell in ("import numpy as np", "x = hidden * np.ones((8, 2))", "import keras", "layer = keras.layers.Dense(1)"):
@@ -114,7 +153,7 @@ def test_what_cannot_be_written_is_refused(trained):
         "model = keras.Sequential([keras.layers.Dense(1)])\n"
         "jupyter_mltrain.train(model, data=(np.ones((8, 2)), np.ones(8)), loss='mse', name='py');"
     )
-    with pytest.raises(OptionError, match=r"received py#1, which jupyter_mltrain\.train made: the program that called it"):
+    with pytest.raises(OptionError, match="received py#1, which a call in a program made"):
         trained.run("%runs reproduce py")
     with pytest.raises(OptionError, match="expected the random numbers of a run, received nothing"):
         runs.restore_random_numbers("nothing")

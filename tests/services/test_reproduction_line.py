@@ -12,9 +12,9 @@ import pytest
 
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.origin import Origin
-from jupyter_mltrain.domain.run import Parent, Run, Trial
+from jupyter_mltrain.domain.run import Epoch, Parent, Run, RunStatus, Trial
 from jupyter_mltrain.services.reproducing import _changed_modules
-from jupyter_mltrain.services.reproduction_line import check_can_be_repeated, line_of
+from jupyter_mltrain.services.reproduction_line import check_can_be_repeated, line_of, name_of
 from jupyter_mltrain.services.reproduction_text import Place, notebook_of, script_of
 from jupyter_mltrain.services.untracked import untracked_run
 from jupyter_mltrain.store.processes import this_process
@@ -57,12 +57,10 @@ def test_the_line_has_the_options_and_what_auto_came_to(options: Any, facts: Any
     ("run", "message"),
     [
         (
-            replace(run_with(), trial=Trial(search="digits#2", number=7, values={})),
-            "received the trial digits#2/7",
+            replace(run_with(oracle="hyperband"), trial=Trial(search="digits#2", number=7, values={})),
+            "received digits#2/7, which Hyperband may have begun where another ended",
         ),
-        (replace(run_with(), parent=Parent(id="1", ref="net#2", epoch=5)), "which begins with weights of net#2"),
-        (run_with("train(sequential)"), "which jupyter_mltrain.train made"),
-        (run_with("%%train\ndef build(hp): return net(hp)\n", hp="best"), "whose --hp went to a function of hp"),
+        (run_with("train(sequential)"), "which a call in a program made"),
     ],
 )
 def test_what_cannot_be_done_again_is_said(run: Run, message: str) -> None:
@@ -77,7 +75,8 @@ def test_hyperparameters_settings_and_variables_stand_before_the_cell() -> None:
     run = run_with("%%train digits\nnet(hp.Int('units', 1, 9))\n", facts=facts, hp="best", data_memory=0.5)
     check_can_be_repeated(run)
     script = script_of(run, Origin(), PLACE)
-    assert script.index("TF_ENABLE_ONEDNN_OPTS") < script.index("load_ext") < script.index("hp.values.update({'units': 8})")
+    assert script.index("TF_ENABLE_ONEDNN_OPTS") < script.index("load_ext") < script.index("\nhp_values = {'units': 8}\n")
+    assert "--hp hp_values" in script
     assert 'get_ipython().run_line_magic("config", "MLTrain.data_memory = 0.5")\n' in script
     assert '# requires-python = "==3.12.*"\n' in script
     assert "%config MLTrain.data_memory = 0.5" in notebook_of(run, Origin(), PLACE)
@@ -104,6 +103,19 @@ def test_a_script_is_python_whatever_the_cells_are() -> None:
     assert "\n# %%\nplain = 1\n" in script
     notebook = json.loads(notebook_of(run_with(), Origin(cells=cells), PLACE))
     assert ["".join(cell["source"]) for cell in notebook["cells"][2:]] == [*cells, "%%train digits\nmodel.fit(x, y)"]
+
+
+def test_a_trial_is_trained_with_its_values_and_a_fork_with_the_state_of_its_parent() -> None:
+    made = run_with("%%tune digits\nnet(hp)\n", oracle="tpe", trials=9, epochs=9, register="net", monitor="loss:min")
+    epochs = tuple(Epoch(number=number, phase=1, metrics={}, seconds=1.0) for number in (1, 2))
+    trial = Trial(search="digits#2", number=7, values={"units": 8})
+    pruned = replace(made, trial=trial, name="digits#2/7", status=RunStatus.PRUNED, epochs=epochs)
+    assert line_of(pruned) == "digits --epochs 2 --monitor loss:min --hp hp_values"
+    assert name_of(pruned) == "digits-2-7"
+    fork = replace(run_with(fork="net@best"), parent=Parent(id="abc", ref="net#2", epoch=5))
+    assert line_of(fork) == "digits --fork abc@5"
+    assert 'run_cell(r"""\n%mltrain copy "{_folder}/parent"\n""").raise_error()' in script_of(fork, Origin(), PLACE)
+    assert line_of(replace(fork, parent=Parent(id="abc", ref="net#2", epoch=5, step=3))) == "digits --fork abc"
 
 
 def test_modules_that_changed(tmp_path: Path) -> None:
