@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jupyter_mltrain.api.session import opened
+from jupyter_mltrain.api.session import opened, origin_of_call
 from jupyter_mltrain.domain.checkpoints import All
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.estimate import Estimate
@@ -144,6 +144,7 @@ def train(
     from jupyter_mltrain.widgets.train_view import TrainView
 
     spec, cell = train_spec(options), Body(body)
+    cell.origin = origin_of_call()
     if spec.dry_run and not resume:
         with opened() as session:
             return estimate(session, spec, cell)
@@ -159,7 +160,7 @@ def train(
 class Body:
     """A model, a `HyperModel` or a function as the engine takes a cell."""
 
-    origin: Origin | None = None  # a program is kept by whoever wrote it
+    origin: Origin | None = None  # that of a program is known to whoever wrote it
 
     def __init__(self, body: Any) -> None:
         """Take it.

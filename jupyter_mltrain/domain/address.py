@@ -77,6 +77,13 @@ class ArtifactAddress:
     def __repr__(self) -> str:
         return f"ArtifactAddress({str(self)!r})"
 
+    def hidden(self, text: str) -> str:
+        """Return a text without the password and the parameters, which others' errors may repeat."""
+        parts = urlsplit(self.url)
+        for secret in filter(None, (parts.password, parts.query)):
+            text = text.replace(secret, "…")
+        return text
+
     @property
     def key(self) -> str:
         """A name for files that tell what is there."""

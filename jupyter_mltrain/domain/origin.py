@@ -16,6 +16,8 @@ class Origin:
         unknown: name of what it uses to its class, where no cell of the session made it.
         left_out: lines of these cells that only their notebook can run: shell commands, settings, other magics.
         folder: where relative paths began.
+        call: the cell that made the run by a call of `train`; empty where the run's source is a cell with a magic.
+        number: of that call among those of the cell, from 1.
         modules: file of each module imported from that folder, relative to it, to a hash of its content.
     """
 
@@ -23,4 +25,6 @@ class Origin:
     unknown: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     folder: str = "."
+    call: str = ""
+    number: int = 1
     modules: Mapping[str, str] = field(default_factory=dict)

@@ -153,6 +153,8 @@ def _told(value: Any) -> str:
 def _training(run: Run) -> Iterator[str]:
     if run.facts.get("seed") is None:
         yield "without --seed what TensorFlow draws by itself, as tf.data does to shuffle, is drawn anew"
+    if not run.source.startswith("%%"):
+        yield "what the cell draws at random before it calls train, as for a model's first weights, is drawn anew unless it seeds"
     if run.facts.get("reproduction", {}).get("is_mixed"):
         yield "plan auto had some steps compiled, when there was time for it, and those round otherwise; --seed keeps one plan"
     if run.status not in (RunStatus.COMPLETED, RunStatus.RUNNING, RunStatus.PRUNED):

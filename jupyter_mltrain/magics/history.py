@@ -28,6 +28,7 @@ class History:
         self._on_cell = on_cell
         self._manager, self._events, self._hidden = shell.history_manager, shell.events, shell.user_ns_hidden
         self._num_gone = 0
+        self._running, self._num_calls = "", 0
         self._num_before = max(0, len(self._raw) - 1)  # the last one, which loads the extension, still runs
         self._failed = set(getattr(self._manager, "exceptions", ()))
         self._hidden[_MARK] = True
@@ -39,6 +40,11 @@ class History:
         before = enumerate(self._raw[: self._num_before])
         return tuple(cell for index, cell in before if cell and index >= self._num_gone and index not in self._failed)
 
+    def call(self) -> tuple[str, int]:
+        """Return the cell that runs, as it was typed, and how many times that was asked for in it; no text where none runs."""
+        self._num_calls += 1
+        return self._running, self._num_calls
+
     def close(self) -> None:
         """Listen no longer."""
         self._events.unregister("pre_run_cell", self._on_begin)
@@ -48,13 +54,15 @@ class History:
     def _raw(self) -> list[str]:
         return self._manager.input_hist_raw if self._manager else []
 
-    def _on_begin(self, _info: Any) -> None:
+    def _on_begin(self, info: Any) -> None:
+        self._running, self._num_calls = getattr(info, "raw_cell", ""), 0
         self._num_before = len(self._raw)
         if _MARK not in self._hidden:
             self._hidden[_MARK] = True
             self._num_gone = self._num_before
 
     def _on_end(self, result: Any) -> None:
+        self._running = ""
         index, self._num_before = self._num_before, len(self._raw)
         if index == self._num_before:  # it is not kept in the shell's history
             return

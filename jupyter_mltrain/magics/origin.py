@@ -18,7 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.magics.carrying import Carried, carried, is_python
 from jupyter_mltrain.magics.cell_names import RANDOM, CellNames, cell_names
-from jupyter_mltrain.magics.history import History
+from jupyter_mltrain.magics.history import History, history_of
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _ELSEWHERE = re.compile(r"--(detach|background)\b")
@@ -38,6 +38,18 @@ def kept_origin(shell: Any, history: History, takes: Iterable[str]) -> Origin | 
     except Exception as error:  # noqa: BLE001 - of any code that people write
         show(Line(f"The cells before this one could not be told apart for %runs reproduce: {error!r}"))
         return None
+
+
+def origin_of_call(shell: Any) -> Origin | None:
+    """Return where a training that the running cell calls has its code from; None where no ordinary cell runs."""
+    history = history_of(shell)
+    cell, number = history.call() if history else ("", 0)
+    found = understood(cell)
+    if history is None or found is None or found[0].magic:
+        return None
+    carried_cell, names = found
+    origin = kept_origin(shell, history, names.takes)
+    return origin and replace(origin, call=carried_cell.source, number=number)
 
 
 def origin_of(shell: Any, cells: Sequence[str], takes: Iterable[str]) -> Origin:

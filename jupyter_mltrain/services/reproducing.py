@@ -22,6 +22,7 @@ from jupyter_mltrain.services.reproduction_text import PARENT, Place, notebook_o
 from jupyter_mltrain.services.runs import get_run
 from jupyter_mltrain.services.session import Session
 
+_MOST_CALLS = 1000  # of a cell
 _RANDOM = "random.npz"  # as the engine names it
 
 
@@ -58,10 +59,11 @@ def restore_random_numbers(file: Path) -> None:
 
 def _origin_of(session: Session, run: Run) -> Origin:
     from jupyter_mltrain.store.origin_file import read_origin
+    from jupyter_mltrain.store.run_channel import RunChannel
 
-    check_can_be_repeated(run)
     session.store.artifacts.bring_run(run)
     origin = read_origin(run.folder)
+    check_can_be_repeated(run, origin, is_own_process=RunChannel(run.folder).exists)
     if origin is None:
         raise OptionError(
             f"expected a run that was recorded with the cells before it, received {run.ref}, which has none: "
@@ -84,7 +86,8 @@ def _written(session: Session, run: Run, origin: Origin, to: Path | None) -> Rep
     base = Path(origin.folder) if Path(origin.folder).is_dir() else Path.cwd()
     folder = (to or base / f"{name}-reproduce").absolute()
     random = run.folder / _RANDOM
-    place = Place(name=name, up=os.path.relpath(base, folder), random=_RANDOM if random.exists() else None)
+    has_random = random.exists() and not origin.call  # what a cell draws before its call is drawn from another state
+    place = Place(name=name, up=os.path.relpath(base, folder), random=_RANDOM if has_random else None)
     contents = {
         f"{name}.py": script_of(run, origin, place).encode(),
         f"{name}.ipynb": notebook_of(run, origin, place).encode(),
@@ -93,7 +96,7 @@ def _written(session: Session, run: Run, origin: Origin, to: Path | None) -> Rep
     try:
         if not _is_written(folder, f"{name}.py", contents[f"{name}.py"]):
             with _new(folder) as partial:
-                _fill(partial, contents | ({_RANDOM: random.read_bytes()} if random.exists() else {}))
+                _fill(partial, contents | ({_RANDOM: random.read_bytes()} if has_random else {}))
                 if run.parent:
                     copy_parent(session, run.parent, partial / PARENT)
     except OSError as error:
@@ -142,7 +145,7 @@ def _agreement(written: Reproduction) -> Agreement:
 
     with tempfile.TemporaryDirectory(prefix="mltrain-", ignore_cleanup_errors=True) as home:
         trouble = run_script(written.script, Path(home))
-        again = _newest(home)
+        again = _done_again(home, written.origin)
     if again is None or (trouble and again.status is not written.run.status):
         unknown = ", ".join(written.origin.unknown)
         next_step = f"give {unknown} their values there" if unknown else "mend there what they say"
@@ -152,12 +155,18 @@ def _agreement(written: Reproduction) -> Agreement:
     return compare(written.run, again, _changed_modules(written.origin))
 
 
-def _newest(home: str) -> Run | None:
+def _done_again(home: str, origin: Origin) -> Run | None:
+    """Return the newest run of a home; of a run that a call made the one of the same call in its cell."""
+    from jupyter_mltrain.store.origin_file import read_origin
+
     session = Session(home)
     session.url = session.artifacts_url = ""  # whatever is set: the new process has recorded in that home alone
     try:
-        newest = session.store.runs.list(RunFilter(limit=1))
-        return session.store.runs.get(newest[0].id) if newest else None
+        for run in session.store.runs.list(RunFilter(limit=1 + _MOST_CALLS * bool(origin.call))):
+            found = read_origin(run.folder) if origin.call else origin
+            if found and (found.call.strip(), found.number) == (origin.call.strip(), origin.number):
+                return session.store.runs.get(run.id)
+        return None
     finally:
         session.close()
 

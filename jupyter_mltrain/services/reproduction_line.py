@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from jupyter_mltrain.domain.errors import OptionError
+from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.run import Run, RunStatus
 from jupyter_mltrain.domain.search import OracleKind
 from jupyter_mltrain.domain.spec import Plan, Precision, TrainSpec, flag
@@ -20,17 +21,34 @@ VALUES = "hp_values"
 """The variable that holds the hyperparameters."""
 
 
-def check_can_be_repeated(run: Run) -> None:
-    """Raise `OptionError` if a run cannot be written as a cell with all that it hangs on."""
+def check_can_be_repeated(run: Run, origin: Origin | None, *, is_own_process: bool) -> None:
+    """Raise `OptionError` if a run cannot be written as a cell with all that it hangs on.
+
+    Args:
+        run: as it is recorded.
+        origin: of it; None where it is not known.
+        is_own_process: whether it was trained in one.
+    """
     if run.trial and run.options.get("oracle") == OracleKind.HYPERBAND:
         raise OptionError(
             f"expected a run that began anew to reproduce, received {run.ref}, which Hyperband may have begun where another "
             f"ended: train its cell with %%train --hp {run.ref}, and reproduce that run"
         )
-    if not run.source.startswith(_MAGICS):
+    is_call = not run.source.startswith(_MAGICS)
+    if is_call and not (origin and origin.call):
         raise OptionError(
-            f"expected a run of %%train or %%tune to reproduce, received {run.ref}, which a call in a program made: "
+            f"expected a run that a cell has made to reproduce, received {run.ref}, which a program made: "
             "the program does it again"
+        )
+    if is_call and is_own_process:
+        raise OptionError(
+            f"expected a call that waits for its training to reproduce, received {run.ref}, which was trained in a process of "
+            "its own: call train without background and detach"
+        )
+    if is_call and isinstance(run.options.get("hp"), str):
+        raise OptionError(
+            f"expected a call with its own hyperparameters to reproduce, received {run.ref}, which takes them from a search: "
+            "give hp as a dict"
         )
 
 
@@ -51,7 +69,9 @@ def body_of(run: Run) -> str:
 
 
 def line_of(run: Run) -> str:
-    """Return what follows `%%train`."""
+    """Return what follows `%%train`; nothing for a run that a call made, whose arguments are in its cell."""
+    if not run.source.startswith(_MAGICS):
+        return ""
     known = {name: value for name, value in run.options.items() if name in _KNOWN and name not in _NOT_AGAIN}
     options = known | dict(_pinned(run))
     name = run.trial.search.partition("#")[0] if run.trial else run.name

@@ -55,7 +55,7 @@ def script_of(run: Run, origin: Origin, place: Place) -> str:
         "InteractiveShell.instance(user_module=sys.modules[__name__])\n"
         f'get_ipython().run_line_magic("load_ext", "jupyter_mltrain")\n{settings}'
     )
-    cells = [*map(_as_python, _cells_before(run, origin, place)), _as_call("train", line_of(run), body_of(run))]
+    cells = [*map(_as_python, _cells_before(run, origin, place)), _as_training(run, origin)]
     lines = (*_metadata(run, origin), "", *(" ".join(sentence.split()) for sentence in about(run, origin)))
     head = "".join(f"# {line}".rstrip() + "\n" for line in lines)
     return f"{head}\n# %%\n{setup}" + "".join(f"\n# %%\n{cell.rstrip()}\n" for cell in cells)
@@ -69,17 +69,24 @@ def notebook_of(run: Run, origin: Origin, place: Place) -> str:
         f"    os.chdir({place.up!r})  # what the cells read lies there\n"
         f"sys.path.insert(0, os.getcwd())\n{_variables(run)}%load_ext jupyter_mltrain\n{settings}"
     )
-    cells = (setup, *_cells_before(run, origin, place), f"%%train {line_of(run)}\n{body_of(run)}")
+    cells = (setup, *_cells_before(run, origin, place), origin.call or f"%%train {line_of(run)}\n{body_of(run)}")
     made: list[dict[str, Any]] = [_cell(0, "markdown", "\n\n".join(map(_plain, about(run, origin))))]
     made += [{**_cell(number, "code", cell), "execution_count": None, "outputs": []} for number, cell in enumerate(cells, 1)]
     notebook = {"cells": made, "metadata": _METADATA, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
+def _as_training(run: Run, origin: Origin) -> str:
+    if origin.call:  # as a cell, so that the call finds where it stands
+        return _as_cell(origin.call)
+    return _as_call("train", line_of(run), body_of(run))
+
+
 def _cells_before(run: Run, origin: Origin, place: Place) -> Iterator[str]:
     """Yield the cells before the one that trains."""
     yield from origin.cells
-    yield from _hyperparameters(run)
+    if not origin.call:
+        yield from _hyperparameters(run)
     yield from _parent(run)
     if place.random:
         yield f'import jupyter_mltrain\n\njupyter_mltrain.runs.restore_random_numbers(f"{{_folder}}/{place.random}")\n'
@@ -112,7 +119,7 @@ def about(run: Run, origin: Origin) -> Iterator[str]:
 def _metadata(run: Run, origin: Origin) -> Iterator[str]:
     """Yield the block of inline script metadata (PEP 723), with the packages that the code imports."""
     python = str(run.facts.get("environment", {}).get("python", "3")).split(".")
-    wanted = {*_ALWAYS, *_distributions(_imported((*origin.cells, body_of(run))))}
+    wanted = {*_ALWAYS, *_distributions(_imported((*origin.cells, origin.call or body_of(run))))}
     known = {name: version for name, version in _packages(run).items() if _normal(name) in map(_normal, wanted)}
     yield "/// script"
     yield f'requires-python = "=={".".join(python[:2])}.*"'
@@ -173,8 +180,12 @@ def _as_python(cell: str) -> str:
     except (SyntaxError, ValueError):
         tree = None
     if tree is None or any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body):
-        return f"get_ipython().run_cell({_literal(cell)}).raise_error()"
+        return _as_cell(cell)
     return cell
+
+
+def _as_cell(cell: str) -> str:
+    return f"get_ipython().run_cell({_literal(cell)}).raise_error()"
 
 
 def _as_call(magic: str, line: str, body: str) -> str:

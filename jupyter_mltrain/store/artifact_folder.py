@@ -141,7 +141,7 @@ class ArtifactFolder:
         except MLTrainError:
             raise
         except Exception as error:  # each package behind a URL has exceptions of its own
-            cause = str(error).partition("\n")[0] or type(error).__name__
+            cause = self.address.hidden(str(error)).partition("\n")[0] or type(error).__name__
             raise StoreAwayError(
                 f"expected to read and write {self.address}, received {cause!r}: check that it is there, the network, and who may"
             ) from error

@@ -29,7 +29,7 @@ def _written(done: Reproduction) -> Iterator[View]:
     folder, here = done.script.parent, Path.cwd()
     where = folder.relative_to(here) if folder.is_relative_to(here) else folder
     yield Line(f"{done.script.name} and {done.notebook.name} in {where}, with {cells}.", lead="Written")
-    yield Verbatim(f"%%train {done.line}")
+    yield Verbatim(f"%%train {done.line}" if done.line else origin.call)
     if origin.unknown:
         names = ", ".join(f"{name} ({kind})" for name, kind in origin.unknown.items())
         yield Line(f"{names}: no cell that ran made them; give them their values in these files.", lead="Origin not known")

@@ -9,7 +9,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from nbclient import NotebookClient
 
 from jupyter_mltrain import runs
 from jupyter_mltrain.domain.errors import OptionError, ReproductionError, UnknownNameError
@@ -49,7 +48,21 @@ def folder(notebook, monkeypatch) -> Path:
     return folder
 
 
-def test_it_agrees_to_the_bit_as_a_script_and_as_a_notebook(notebook, folder):
+def done_again(notebook, monkeypatch, ref):
+    """Run the cells of the notebook that does a run again, in a home of their own; return the run and what it came to."""
+    written = runs.reproduce(ref)
+    first, home = runs[ref], notebook.home
+    monkeypatch.chdir(written.notebook.parent)
+    notebook.run("%reset -f").run(f"%config MLTrain.home = {str(written.notebook.parent / 'home')!r}")
+    for cell in nbformat.read(written.notebook, as_version=4).cells[1:]:
+        notebook.run(cell.source)
+    again = runs[notebook["run"].id]
+    monkeypatch.chdir(home.parent)
+    notebook.run("%reset -f").run(f"%config MLTrain.home = {str(home)!r}")
+    return first, again, written
+
+
+def test_it_agrees_to_the_bit_as_a_script_and_as_a_notebook(notebook, folder, monkeypatch):
     notebook.run(TRAIN.format(line="--tag stage=draft --note 'a remark' --register digits"))
     first = notebook["run"]
     notebook.run("%runs reproduce --run")
@@ -73,27 +86,12 @@ def test_it_agrees_to_the_bit_as_a_script_and_as_a_notebook(notebook, folder):
     np.save(folder / "data.npy", np.load(folder / "data.npy") + 1)
     made = nbformat.read(written / "digits-1.ipynb", as_version=4)
     nbformat.validate(made)
-    made.cells[1].source += f"\n%config MLTrain.home = {str(notebook.home)!r}"
-    NotebookClient(made, timeout=120, resources={"metadata": {"path": str(written)}}).execute()
-    found = compare(runs["digits#1"], runs["digits#2"], ())
+    first, again, _ = done_again(notebook, monkeypatch, "digits#1")
+    found = compare(first, again, ())
     assert (found.is_exact, found.num_epochs, found.weights) == (False, 3, False)
     assert found.metrics[0].startswith("accuracy from epoch 1 on: ")
     assert found.causes["data"] == ("x has other content", "y has other content")
     assert set(found.causes) <= {"data", "training"}
-
-
-def done_again(notebook, monkeypatch, ref):
-    """Run the cells of the notebook that does a run again, in a home of their own; return the run and what it came to."""
-    written = runs.reproduce(ref)
-    first, home = runs[ref], notebook.home
-    monkeypatch.chdir(written.notebook.parent)
-    notebook.run("%reset -f").run(f"%config MLTrain.home = {str(written.notebook.parent / 'home')!r}")
-    for cell in nbformat.read(written.notebook, as_version=4).cells[1:]:
-        notebook.run(cell.source)
-    again = runs[notebook["run"].id]
-    monkeypatch.chdir(home.parent)
-    notebook.run("%reset -f").run(f"%config MLTrain.home = {str(home)!r}")
-    return first, again, written
 
 
 def test_forks_and_trials_agree_to_the_bit_too(tiny, monkeypatch):
@@ -106,6 +104,13 @@ def test_forks_and_trials_agree_to_the_bit_too(tiny, monkeypatch):
     number = next(trial.trial.number for trial in tiny["search"].trials if trial.ref != tiny["search"].best.ref)
     body = "model = net(hp.Int('units', 2, 64))\nmodel.fit(x, y, verbose=0)"
     tiny.run(f"%%train fork --fork found/{tiny['search'].best.trial.number}@best --epochs 5 --seed 3\n{body}")
+    calls = """
+        import jupyter_mltrain
+        keras.utils.set_random_seed(4)
+        for name, epochs in (("made", 2), ("made", 3)):
+            jupyter_mltrain.train(net(), name=name, data=(x, y), epochs=epochs, seed=epochs)
+    """
+    tiny.run(calls)
     for ref in (f"found/{number}", "fork"):
         first, again, written = done_again(tiny, monkeypatch, ref)
         found = compare(first, again, ())
@@ -119,6 +124,9 @@ def test_forks_and_trials_agree_to_the_bit_too(tiny, monkeypatch):
     ):
         runs.reproduce("fork", to="anew")
     assert not Path("anew").exists()
+    made = runs.reproduce("made#1", run=True)
+    assert (made.agreement.is_exact, made.agreement.num_epochs, made.line) == (True, 2, "")
+    assert 'get_ipython().run_cell(r"""\nimport jupyter_mltrain\nkeras.utils.set_random_seed(4)\n' in made.script.read_text()
 
 
 def test_what_no_cell_made_is_listed_and_missed(notebook):
@@ -151,9 +159,10 @@ def test_what_cannot_be_written_is_refused(trained):
     trained.run("import jupyter_mltrain, keras, numpy as np")
     trained.run(
         "model = keras.Sequential([keras.layers.Dense(1)])\n"
-        "jupyter_mltrain.train(model, data=(np.ones((8, 2)), np.ones(8)), loss='mse', name='py');"
+        "jupyter_mltrain.train(model, data=(np.ones((8, 2)), np.ones(8)), loss='mse', name='py')"
     )
-    with pytest.raises(OptionError, match="received py#1, which a call in a program made"):
+    (runs["py"].folder / "origin.json").unlink()
+    with pytest.raises(OptionError, match="received py#1, which a program made: the program does it again"):
         trained.run("%runs reproduce py")
     with pytest.raises(OptionError, match="expected the random numbers of a run, received nothing"):
         runs.restore_random_numbers("nothing")

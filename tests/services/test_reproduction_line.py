@@ -60,12 +60,14 @@ def test_the_line_has_the_options_and_what_auto_came_to(options: Any, facts: Any
             replace(run_with(oracle="hyperband"), trial=Trial(search="digits#2", number=7, values={})),
             "received digits#2/7, which Hyperband may have begun where another ended",
         ),
-        (run_with("train(sequential)"), "which a call in a program made"),
+        (run_with("train(sequential)"), "which a program made"),
+        (run_with("train(sequential)"), "which was trained in a process of its own"),
     ],
 )
 def test_what_cannot_be_done_again_is_said(run: Run, message: str) -> None:
+    origin = Origin(call="train(sequential)") if "process" in message else None
     with pytest.raises(OptionError) as error:
-        check_can_be_repeated(run)
+        check_can_be_repeated(run, origin, is_own_process=True)
     assert message in str(error.value)
 
 
@@ -73,7 +75,7 @@ def test_hyperparameters_settings_and_variables_stand_before_the_cell() -> None:
     environment = {"environment": {"TF_ENABLE_ONEDNN_OPTS": "0"}, "python": "3.12.4", "devices": ["CPU:0"]}
     facts = {"hp": {"units": 8}, "environment": environment}
     run = run_with("%%train digits\nnet(hp.Int('units', 1, 9))\n", facts=facts, hp="best", data_memory=0.5)
-    check_can_be_repeated(run)
+    check_can_be_repeated(run, Origin(), is_own_process=True)
     script = script_of(run, Origin(), PLACE)
     assert script.index("TF_ENABLE_ONEDNN_OPTS") < script.index("load_ext") < script.index("\nhp_values = {'units': 8}\n")
     assert "--hp hp_values" in script

@@ -228,6 +228,7 @@ def test_an_address_shows_no_password() -> None:
         "sftp://ada@files.example.org/team",
         "ArtifactAddress('sftp://ada@files.example.org/team')",
     )
+    assert address.hidden(f"cannot open {address.url}") == "cannot open sftp://ada:…@files.example.org/team/?key=…"
     assert str(ArtifactAddress("file:///mnt/team/")) == "file:///mnt/team"
     for url in ("/mnt/team", "s3://", "http://[1", "memory://team"):
         with pytest.raises(OptionError, match="expected artifacts"):
