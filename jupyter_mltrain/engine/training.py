@@ -281,10 +281,10 @@ class Training:
         try:
             if self._last_weights is not None:
                 model.set_weights(self._last_weights)
+            last = self._saver.save_last(model) if self._job.keeps(best.best_metrics) else None
             self._tell_what_to_repeat()
-            if not self._job.keeps(best.best_metrics):
+            if last is None:
                 return None, None
-            last = self._saver.save_last(model)
             if best.best_weights is None or best.best_number == self._state.num_epochs:
                 return self._saver.copy_last(last), last
             return self._saver.save_best(model, best.best_weights), last
