@@ -147,6 +147,7 @@ class TestPauseWithoutMemory:
             (Wish.FREE, os.getpid(), [], False),
             (Wish.FREE, None, [signal.SIGTERM], False),
         ],
+        ids=["continued", "stopped", "with its kernel", "terminated"],
     )
     def test_its_process_stands_by(self, session, wish, ends_with, interrupts, goes_on):
         about = {"name": "cut", "source": "", "options": {}, "tags": {}, "note": "", "facts": {}, "user": "ada"}
