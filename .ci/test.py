@@ -22,13 +22,14 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036 - whatever `python3` is runs this file
         sys.exit(f"expected Python 3.11 or newer, received {sys.version.split()[0]}: run this file with a newer one")
     install()
-    chromium, postgres = find_chromium(), find_postgres()
+    chromium, postgres, strace = find_chromium(), find_postgres(), find_strace()
     failed = [
         " ".join(check) for check in CHECKS if not run(f"Check with {' '.join(check)}", VENV / "bin" / check[0], *check[1:])
     ]
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}. The tests were not run.")
-    missing = [what for what, found in (("Chromium", chromium), ("PostgreSQL", postgres)) if not found]
+    parts = {"Chromium": chromium, "PostgreSQL": postgres, "strace": strace}
+    missing = [what for what, found in parts.items() if not found]
     say(f"Run the tests; those that need {' or '.join(missing)} are skipped" if missing else "Run the tests")
     # In the files' own order the longest of them are not the last.
     side_by_side = () if arguments else ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
@@ -66,6 +67,14 @@ def find_postgres() -> str | None:
         found = initdb()
     if found is None and IN_CI:
         sys.exit("Failed: there is no PostgreSQL for the tests of a shared store, and none can be installed.")
+    return found
+
+
+def find_strace() -> str | None:
+    """Return the program that kills a process at each of its system calls; as root on Debian it is installed if there is none."""
+    found = shutil.which("strace")
+    if found is None and install_debian("strace", "strace"):
+        found = shutil.which("strace")
     return found
 
 
