@@ -41,6 +41,7 @@ _SETTINGS = {  # each would make a test depend on the moment
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 _NOISE = ("debugger state", "Canceled future for")  # JupyterLab's own, when a page or a kernel goes while it is asked something
+_IS_THEME = "name => document.body.dataset.jpThemeName.endsWith(name) && !document.querySelector('#jupyterlab-splash')"
 _PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 _READY = """async ([isBusy, hasKernel]) => {
     await window.jupyterapp.restored;
@@ -244,6 +245,11 @@ class BrowserNotebook:
             [name, arguments or {}],
             timeout=timeout,
         )
+
+    def theme(self, name: str) -> None:
+        """Change to `Light` or `Dark`, and wait until that is done: JupyterLab fails where two changes meet."""
+        self.command("apputils:change-theme", {"theme": f"JupyterLab {name}"})
+        self.page.wait_for_function(_IS_THEME, arg=name)
 
     def save(self) -> str:
         """Save the notebook, and return the file's text."""

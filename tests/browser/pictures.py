@@ -132,7 +132,7 @@ def test_so_is_that_of_the_runs(open_notebook: Any, theme: str, tmp_path: Path) 
 def prepared(open_notebook: Any, theme: str, *cells: str) -> Any:
     """Return a notebook in which the first of the cells has begun."""
     notebook = open_notebook(SETUP, *cells)
-    notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+    notebook.theme(theme)
     notebook.command("application:toggle-left-area")
     notebook.page.add_style_tag(content=".jp-cell-toolbar { display: none !important }")
     notebook.run(0)

@@ -18,7 +18,6 @@ def build():
     return keras.Sequential([keras.layers.Rescaling(1 / 16), keras.layers.Dense(10, "softmax")])"""
 FOCUSED = "() => document.activeElement.labels?.[0]?.textContent ?? document.activeElement.textContent"
 SOURCE = "index => window.jupyterapp.shell.currentWidget.content.widgets[index].model.sharedModel.getSource()"
-IS_THEME = "name => document.body.dataset.jpThemeName.endsWith(name) && !document.querySelector('#jupyterlab-splash')"
 
 
 class Form:
@@ -48,15 +47,11 @@ class Form:
         self.notebook.page.keyboard.press("Control+a")
         self.notebook.page.keyboard.type(text)
 
-    def theme(self, name: str) -> None:
-        self.notebook.command("apputils:change-theme", {"theme": f"JupyterLab {name}"})
-        self.notebook.page.wait_for_function(IS_THEME, arg=name)
-
 
 def check_looks(form: Form, picture: Path) -> None:
     for theme in ("Light", "Dark"):
         if theme == "Dark":
-            form.theme(theme)
+            form.notebook.theme(theme)
         form.view.screenshot(path=picture.with_name(f"form-{theme.lower()}.png"))
         assert form.notebook.js(CONTRASTS)["text"] >= 4.5, theme
         assert form.notebook.accessibility_faults(".mlt-form") == []

@@ -120,9 +120,8 @@ def test_both_themes_are_readable(open_notebook: Any) -> None:
     notebook.run(0)
     notebook.start(1)
     view.wait_for_epochs()
-    for theme in ("JupyterLab Light", "JupyterLab Dark"):
-        notebook.command("apputils:change-theme", {"theme": theme})
-        notebook.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=theme)
+    for theme in ("Light", "Dark"):
+        notebook.theme(theme)
         contrasts = notebook.js(CONTRASTS)
         assert min(contrasts["text"], contrasts["labels"]) >= 4.5, (theme, contrasts)
         assert min(contrasts["curves"], contrasts["bar"]) >= 3, (theme, contrasts)

@@ -73,7 +73,7 @@ def registry(open_notebook: Any, home: Path) -> Any:
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_aliases_are_set_moved_and_rolled_back_by_mouse(registry: Any, expect: Any, tmp_path: Path, theme: str) -> None:
     seen = registry("from jupyter_mltrain import models\nprint([m.version for m in models.history('digits', 'champion')])")
-    seen.notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
+    seen.notebook.theme(theme)
     expect(seen.output.get_by_role("table", name="").first).to_be_visible()
     expect(seen.view.get_by_role("radio", name="digits@3")).to_be_checked()
 

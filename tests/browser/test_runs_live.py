@@ -113,8 +113,7 @@ def test_thousands_of_runs_are_found_compared_and_removed_in_notebook_7(seen: Ru
     expect(seen.view.get_by_role("img", name="over learning_rate, optimizer, best val_loss").locator("path")).to_have_count(3)
     expect(seen.view.locator(".mltrain-added").last).to_have_text("+model = net(1994)")
     for theme in ("Light", "Dark"):
-        seen.notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
-        seen.page.wait_for_timeout(300)
+        seen.notebook.theme(theme)
         seen.output.screenshot(path=tmp_path / f"runs-{theme.lower()}.png")
         contrasts = seen.notebook.js(CONTRASTS)
         assert (contrasts["text"] >= 4.5, contrasts["curves"] >= 3) == (True, True)

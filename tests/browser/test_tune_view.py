@@ -27,7 +27,6 @@ adam = keras.optimizers.Adam(hp.Float("lr", 1e-4, 1e-1, log=True))
 model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(x_train, y_train, validation_data=(x_val, y_val))
 """
-IS_THEME = "name => document.body.dataset.jpThemeName.endsWith(name)"
 SEEN = "print(search.status, [trial.status.value for trial in search.trials])"
 
 
@@ -81,7 +80,8 @@ def test_seen_stopped_kept_and_opened_again(searching: Any, expect: Any, tmp_pat
     notebook.run(2)
     status, _, statuses = notebook.output(2).inner_text().partition(" ")
     *before, last = ast.literal_eval(statuses)
-    assert (status, {*before} <= {"completed", "pruned"}, len(before) >= 3, last) == ("stopped", True, True, "stopped")
+    assert (status, {*before} <= {"completed", "pruned"}, len(before) >= 3) == ("stopped", True, True)
+    assert last in ("stopped", "pruned")  # just when it is stopped, it may be found to be behind
     assert "widget-view" not in notebook.save()
     notebook.open()
     check_result(search, expect)
@@ -90,8 +90,7 @@ def test_seen_stopped_kept_and_opened_again(searching: Any, expect: Any, tmp_pat
 def screenshots(notebook: Any, folder: Any, name: str, *, selector: str) -> None:
     """Take a picture in each theme, and let axe-core look at the last."""
     for theme in ("Dark", "Light"):
-        notebook.command("apputils:change-theme", {"theme": f"JupyterLab {theme}"})
-        notebook.page.wait_for_function(IS_THEME, arg=theme)
+        notebook.theme(theme)
         notebook.output(1).screenshot(path=folder / f"{name}-{theme.lower()}.png")
     assert notebook.accessibility_faults(selector) == []
 

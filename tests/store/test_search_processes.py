@@ -15,7 +15,7 @@ from test_store_processes import integrity
 from jupyter_mltrain.domain.run import Process, RunStatus
 from jupyter_mltrain.store.store import Store
 
-ENDED = Process(host=socket.gethostname(), pid=1, started=1.0)
+ENDED = Process(host=socket.gethostname(), pid=1, started=1e9)  # the process of this number began just after the machine
 
 
 def test_trials_begun_at_once_have_numbers_of_their_own(store: Store) -> None:
@@ -62,6 +62,7 @@ def kill(home: Path, search_id: str, moment: float) -> int:
     """Let a process go on with the search, kill it, and return how many trials were unfinished then, 0 or 1."""
     mine, theirs = PROCESSES.Pipe()
     process = start(search_until_told, home, search_id, theirs)
+    assert mine.poll(60), "it died by itself"
     told = [mine.recv()]
     time.sleep(moment)
     process.kill()
