@@ -16,7 +16,7 @@ import pytest
 
 import jupyter_mltrain
 from jupyter_mltrain.domain.errors import OptionError, RunFailedError
-from jupyter_mltrain.domain.events import EpochEnded, Paused
+from jupyter_mltrain.domain.events import EpochEnded, Notice, Paused
 from jupyter_mltrain.domain.run import RunStatus
 from jupyter_mltrain.store.artifact_folder import sha256_of
 from jupyter_mltrain.store.run_channel import RunChannel
@@ -112,8 +112,7 @@ def test_it_is_paused_and_stopped_and_others_wait_for_its_device(tiny):
     wait_for_epochs(run, 1)
     tiny.run("%%train next --detach --as waiting\nnet().fit(x, y)").run("%%train third --detach --as stopped\nnet().fit(x, y)")
     tiny.run("%runs pause long")
-    while Paused(paused=True) not in told(run):
-        time.sleep(0.05)
+    wait_until(lambda: Paused(paused=True) in told(run))
     paused, number = time.monotonic(), sum(isinstance(event, EpochEnded) for event in told(run))
     time.sleep(1)  # in which a training that goes on would tell of more
     assert told(run)[-1] == Paused(paused=True)
@@ -124,6 +123,7 @@ def test_it_is_paused_and_stopped_and_others_wait_for_its_device(tiny):
     wait_for_epochs(run, number + 1)
     tiny.run("%runs stop third")
     assert tiny["stopped"].wait().failure.message == "stopped while it waited for CPU:0"
+    wait_until(lambda: [type(event) for event in told(tiny["waiting"])] == [Notice])
     assert (tiny["waiting"].done, tiny["waiting"].run.epochs) == (False, ())
     tiny.run("%runs stop long#1")
     assert "long#1: ends after the running step." in tiny.text
