@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Kernel
+from front_end import Kernel
 from jupyter_client.blocking import BlockingKernelClient
 
 from jupyter_mltrain.services.background import attach
