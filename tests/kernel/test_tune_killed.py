@@ -104,11 +104,11 @@ def test_kills_at_random_moments(notebook, processes, tmp_path, faults):
 
 
 def test_kills_while_trials_run_side_by_side(notebook, processes, tmp_path, faults):
-    begin = "%%tune killed --trials 12 --epochs 6 --seed 3 --oracle random --prune none"
+    begin = "%%tune killed --trials 30 --epochs 6 --seed 3 --oracle random --prune none"
     assert lives(processes, tmp_path / "whole", [LONG], begin) == [0]
     seed = random.SystemRandom().randrange(2**32)
     moments = random.Random(seed)
-    ended = lives(processes, notebook.home, (moments.uniform(4, 9) for _ in range(faults.number(2))), f"{begin} --parallel 2")
+    ended = lives(processes, notebook.home, (moments.uniform(3, 6) for _ in range(faults.number(2))), f"{begin} --parallel 2")
     if ended[-1] == KILLED:
         assert lives(processes, notebook.home, [LONG]) == [0], f"seed {seed}"
     faults.report(f"{ended.count(KILLED)} kills of one search with trials side by side, seed {seed}")
