@@ -273,7 +273,7 @@ class TrainingOutcome:
     """What the engine hands back when a training ended without an exception.
 
     Attributes:
-        status: completed, stopped or interrupted.
+        status: completed, stopped or interrupted; running where it is only paused.
         best, last: the files written, None where tracking is off or a model cannot be written.
         signature, num_params: of the model that was trained.
         predictor: takes inputs, returns the trained model's outputs.

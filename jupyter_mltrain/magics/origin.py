@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import hashlib
 import re
 import sys
 import sysconfig
@@ -15,6 +14,7 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+from jupyter_mltrain.domain.files import sha256_of
 from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.magics.carrying import Carried, carried, is_python
 from jupyter_mltrain.magics.cell_names import RANDOM, CellNames, cell_names
@@ -157,4 +157,4 @@ def _modules(folder: Path) -> Mapping[str, str]:
     files = {getattr(module, "__file__", None) or "" for module in [*sys.modules.values()]}
     here = sorted(file for file in files if file.startswith(f"{folder}/") and not file.startswith(elsewhere))
     found = ((Path(file), str(Path(file).relative_to(folder))) for file in here)
-    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for file, name in found if file.is_file()}
+    return {name: sha256_of(file) for file, name in found if file.is_file()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -12,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jupyter_mltrain.domain.errors import OptionError, ReproductionError
-from jupyter_mltrain.domain.files import partial_path
+from jupyter_mltrain.domain.files import partial_path, sha256_of
 from jupyter_mltrain.domain.origin import Origin
 from jupyter_mltrain.domain.reproduction import Agreement, Reproduction, compare
 from jupyter_mltrain.domain.run import Run, RunFilter
@@ -173,6 +172,6 @@ def _done_again(home: str, origin: Origin) -> Run | None:
 
 def _changed_modules(origin: Origin) -> tuple[str, ...]:
     def now(file: Path) -> str:
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else ""
+        return sha256_of(file) if file.is_file() else ""
 
     return tuple(name for name, before in origin.modules.items() if now(Path(origin.folder) / name) != before)

@@ -76,15 +76,9 @@ def train(
                 interrupts=interrupts,
                 resumption=resumption,
             )
-            is_free = control.free_requested and outcome.status is RunStatus.STOPPED
-            version = None if is_free else _register(session, spec, run, outcome, on_event)
-            result = replace(outcome.result, model_id=version.ref if version else None)
-            if recorder:
-                run = recorder.finish(status=RunStatus.RUNNING if is_free else outcome.status, result=result)
-                if spec.keep_checkpoints is None and recorder.is_written:
-                    _discard_checkpoints(run)
-            else:
-                run = replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
+            if control.free_requested and outcome.status is RunStatus.STOPPED:  # it is only paused
+                outcome = replace(outcome, status=RunStatus.RUNNING)
+            run = _ended(session, spec, run, outcome, recorder=recorder, on_event=on_event)
         except BaseException as error:  # whatever ends a run is recorded, and goes on
             if recorder:
                 record_failure(recorder.finish, error)
@@ -130,6 +124,20 @@ def _train(
         num_before=run.parent.epoch if run.parent else 0,
         fork=fork,
     )
+
+
+def _ended(
+    session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, *, recorder: Recorder | None, on_event: OnEvent
+) -> Run:
+    """Register the model if that was asked for, and record the end; of a run that is only paused, how far it is."""
+    version = None if outcome.status is RunStatus.RUNNING else _register(session, spec, run, outcome, on_event)
+    result = replace(outcome.result, model_id=version.ref if version else None)
+    if recorder is None:
+        return replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
+    run = recorder.finish(status=outcome.status, result=result)
+    if spec.keep_checkpoints is None and recorder.is_written:
+        _discard_checkpoints(run)
+    return run
 
 
 def _discard_checkpoints(run: Run) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from jupyter_mltrain.domain.address import ArtifactAddress
 from jupyter_mltrain.domain.errors import StoreAwayError, StoreError
-from jupyter_mltrain.domain.files import PARTIAL_PREFIX, partial_path, whole_file
+from jupyter_mltrain.domain.files import PARTIAL_PREFIX, partial_path, sha256_of, whole_file
 from jupyter_mltrain.domain.model import ModelVersion
 from jupyter_mltrain.domain.run import Run, RunStatus
-from jupyter_mltrain.store.artifact_folder import ArtifactFolder, Manifest, sha256_of
+from jupyter_mltrain.store.artifact_folder import ArtifactFolder, Manifest
 from jupyter_mltrain.store.copied_files import move_folder
 from jupyter_mltrain.store.database import store_errors
 from jupyter_mltrain.store.record_files import NAME

@@ -7,7 +7,6 @@ step, so that whoever finds one finds all, and a new one takes over from the old
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from typing import Any
 
 from jupyter_mltrain.domain.address import ArtifactAddress
 from jupyter_mltrain.domain.errors import MissingExtraError, MLTrainError, StoreAwayError, StoreError
-from jupyter_mltrain.domain.files import partial_path
+from jupyter_mltrain.domain.files import partial_path, sha256_of
 
 _MANIFEST = "manifest.json"
 
@@ -145,12 +144,6 @@ class ArtifactFolder:
             raise StoreAwayError(
                 f"expected to read and write {self.address}, received {cause!r}: check that it is there, the network, and who may"
             ) from error
-
-
-def sha256_of(path: Path) -> str:
-    """Return the checksum of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _checked(content: Any) -> Manifest:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_mltrain.domain.errors import StoreError
-from jupyter_mltrain.domain.files import PARTIAL_PREFIX, partial_path
+from jupyter_mltrain.domain.files import PARTIAL_PREFIX, partial_path, sha256_of
 from jupyter_mltrain.store.database import store_errors
 from jupyter_mltrain.store.record_files import NAME
 
@@ -80,9 +80,8 @@ def copy_file(path: Path, target: Path) -> None:
     """
     with store_errors(target):
         copy = _copy(path, target)
-        with target.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != copy.sha256:
-                raise StoreError(f"expected {target} to be what {path} is, received another content: check the disk")
+        if sha256_of(target) != copy.sha256:
+            raise StoreError(f"expected {target} to be what {path} is, received another content: check the disk")
 
 
 def _copy(file: Path, partial: Path) -> Copy:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from jupyter_mltrain.domain.errors import ModelFileError, OptionError, StoreError
-from jupyter_mltrain.domain.files import settle
+from jupyter_mltrain.domain.files import settle, sha256_of
 from jupyter_mltrain.domain.model import Archival, ModelVersion, Signature, TensorSpec
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import check_name
@@ -163,8 +162,7 @@ class ModelStore:
         again = "register the model again, or put a copy of the file in its place"
         try:
             self._artifacts.bring_version(version)
-            with version.path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            sha256 = sha256_of(version.path)
         except (OSError, StoreError) as error:
             raise ModelFileError(f"expected the file of {version.ref} at {version.path}, received {error}: {again}") from error
         if sha256 != version.sha256:

@@ -38,7 +38,7 @@ def main() -> None:
             spec, cell = unpack(hello["parcel"], hello["folder"])
             if hello["rehearses"]:
                 run_to_first_fit(spec, cell.copied(), lambda *_: None, interrupts=interrupts, hp=HyperParameters())
-        except Exception as error:
+        except Exception as error:  # whatever of the user's own keeps it from training is told
             link.send("refused", f"{type(error).__name__}: {error}")
             raise
         supervision = Supervision(judge=link, on_event=link.on_event, control=link.control, interrupts=interrupts)
