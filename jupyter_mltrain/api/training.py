@@ -143,6 +143,8 @@ def train(
     from jupyter_mltrain.services.training import train as train_cell
     from jupyter_mltrain.widgets.train_view import TrainView
 
+    if notify and not (background or detach):
+        raise OptionError("expected notify with detach or background, received neither: add one of them")
     spec, cell = train_spec(options), Body(body)
     cell.origin = origin_of_call()
     if spec.dry_run and not resume:

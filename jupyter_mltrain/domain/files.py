@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PARTIAL_PREFIX = ".partial-"
@@ -33,7 +33,8 @@ def whole_file(path: Path, *, lasting: bool = True) -> Iterator[Path]:
         else:
             partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing may be written, not even the absence of a file is told
+            partial.unlink()
 
 
 def partial_path(path: Path) -> Path:

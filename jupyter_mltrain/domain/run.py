@@ -274,10 +274,11 @@ class TrainingOutcome:
 
     Attributes:
         status: completed, stopped or interrupted; running where it is only paused.
-        best, last: the files written, None where tracking is off or a model cannot be written.
+        best, last: the models' files, None where tracking is off; those that could not be written are there after `write_rest`.
         signature, num_params: of the model that was trained.
         predictor: takes inputs, returns the trained model's outputs.
         value: of the body's last expression, None where that is the model or its `History`.
+        write_rest: writes what could not be written of the files, if anything; raises `StoreError` if it still cannot be.
     """
 
     status: RunStatus
@@ -287,7 +288,8 @@ class TrainingOutcome:
     signature: Signature
     num_params: int
     predictor: Callable[[Any], Any]
-    value: Any = None
+    value: Any
+    write_rest: Callable[[], None]
 
 
 NUM_PARAMS, DURATION = "num_params", "duration"

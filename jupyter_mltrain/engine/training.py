@@ -69,8 +69,11 @@ class Training:
 
     def _on_best(self, model: Any) -> None:
         assert self._saver
-        if self._saver.on_best(model):
-            self._tell_best()
+        try:
+            if self._saver.on_best(model):
+                self._tell_best()
+        except OSError as error:
+            self._say(f"The best model could not be written: {error.strerror or error}. It will be tried again.")
 
     def _tell_best(self) -> None:
         """Let it be known which epoch the file of the best model is of, as long as there is no result."""
@@ -271,6 +274,7 @@ class Training:
             num_params=num_params(self._model),
             predictor=Predictor(self._model),
             value=outcome.value if is_shown else None,
+            write_rest=self._write_rest,
         )
 
     def _write_models(self) -> tuple[Path | None, Path | None]:
@@ -288,13 +292,22 @@ class Training:
             if best.best_weights is None or best.best_number == self._state.num_epochs:
                 return self._saver.copy_last(last), last
             return self._saver.save_best(model, best.best_weights), last
-        except OSError as error:
-            raise StoreError(
-                f"expected to write the model, received {error.strerror or error}: make room or choose another "
-                "%config MLTrain.home; the trained model is still in the notebook"
-            ) from error
         finally:
             model.set_weights(after)
+
+    def _write_rest(self) -> None:
+        import tensorflow as tf
+
+        try:
+            for files in (self._saver, self._event_files):
+                if files:
+                    files.write_rest()
+        except (OSError, tf.errors.OpError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise StoreError(
+                f"expected to write the model into {self._job.folder}, received {reason}: make room there, or make it writable; "
+                "the trained model is still in the notebook"
+            ) from error
 
     def _tell_what_to_repeat(self) -> None:
         """Tell what the same training has to be done with, and what it has to come to."""

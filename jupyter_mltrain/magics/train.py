@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, argument_group, kwds, magic_arguments
 
+from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.estimate import Estimate
 from jupyter_mltrain.domain.events import Event, FactsKnown, Notice
 from jupyter_mltrain.domain.run import Run
@@ -126,6 +127,8 @@ class TrainMagics(SessionMagics):
         %runs tree shows who came from whom.
         """
         with self._parsed(self.train, line) as options:
+            if options.notify and not (options.detach or options.background):
+                raise OptionError("expected --notify with --detach or --background, received neither: add one of them")
             spec = train_spec(vars(options), self._settings, with_defaults=options.resume is None)
             named = self.shell.user_ns.get(spec.hp) if isinstance(spec.hp, str) else None
             if isinstance(named, Mapping):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from threading import Event as Signal
 from threading import Lock, Thread
 from time import monotonic, sleep
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jupyter_mltrain.domain.errors import StoreAwayError, StoreError
 from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, Notice, OnEvent
 from jupyter_mltrain.domain.run import Epoch, Failure, Run, RunStatus, TrainingResult
+from jupyter_mltrain.store.clock import now
 
 if TYPE_CHECKING:
     from jupyter_mltrain.store.run_store import RunStore
@@ -22,7 +22,7 @@ Written = TypeVar("Written")
 
 _SECONDS_BETWEEN_WRITES = 1.0
 _SECONDS_BETWEEN_TRIES = 1.0
-_WRITTEN = "The record that was kept in memory is written."
+_WRITTEN = "The run that was kept in memory is written."
 _PATIENCE_AT_EXIT = 300.0
 _PATIENCE = 60.0  # seconds that whoever waits for a record gives to a store that is away
 
@@ -32,11 +32,14 @@ class Recorder:
 
     Epochs are written at most once a second. What cannot be written is kept in memory, said once, and written as soon as it
     can be, after the training too while the process lives, which does not end at once while something is left to write.
+
+    Attributes:
+        run: as it was when it began, or when that was recorded.
     """
 
-    def __init__(self, runs: RunStore, run: Run, on_event: OnEvent) -> None:
-        """Record into `run`, then tell `on_event`."""
-        self._runs, self._run, self._tell = runs, run, on_event
+    def __init__(self, runs: RunStore, run: Run, on_event: OnEvent, create: Callable[[], Run] | None = None) -> None:
+        """Record into `run`, then tell `on_event`; `create` records that it begins, where that is not done yet."""
+        self._runs, self.run, self._tell, self._create = runs, run, on_event, create
         self._lock, self._due, self._over = Lock(), Signal(), Signal()
         self._facts: dict[str, Any] = {}  # by name, those to write
         self._epochs: list[Epoch] = []
@@ -45,7 +48,13 @@ class Recorder:
         self._written: Run | None = None
         self._last_try = monotonic()
         self._trouble = self._untold = self._said = ""
-        self._error: Exception | None = None
+        self._error: Exception | None
+        self._completed: Callable[[], TrainingResult] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._error = None
+        self._over.clear()
         Thread(target=self._write_until_the_end, name="mltrain-recorder", daemon=True).start()
 
     def on_event(self, event: Event) -> None:
@@ -61,16 +70,35 @@ class Recorder:
         self._say()
         self._tell(event)
 
-    def finish(self, *, status: RunStatus, result: TrainingResult | None, failure: Failure | None = None) -> Run:
+    def finish(
+        self,
+        *,
+        status: RunStatus,
+        result: TrainingResult | None,
+        failure: Failure | None = None,
+        completed: Callable[[], TrainingResult] | None = None,
+    ) -> Run:
         """Record how the run ended, and return it; if that cannot be written for a minute, it is said, and is later.
+
+        Args:
+            status: how it ended.
+            result: what it came to; None where it failed.
+            failure: what ended it.
+            completed: does what has to be done before, and returns the result that it has then; it is called in the
+                recorder's thread, again and again as long as it raises `StoreError`.
 
         Raises:
             MLTrainError: the run is not there any more.
+            Exception: what `completed` raised.
         """
         end = {"status": status, "result": result, "failure": failure}
-        self._end = end
+        self._completed, self._end = completed, end
+        if self._over.is_set():  # an error has ended it
+            self._begin()
         self._due.set()
-        self._over.wait(_PATIENCE)
+        until = monotonic() + _PATIENCE
+        while not self._over.wait(_SECONDS_BETWEEN_TRIES) and monotonic() < until:
+            self._say()
         if not self._over.is_set():
             atexit.register(self._over.wait, _PATIENCE_AT_EXIT)
         self._say()
@@ -84,14 +112,14 @@ class Recorder:
         return self._written is not None
 
     def _kept_in_memory(self, **end: Any) -> Run:
-        facts = {**self._run.facts, **self._facts}
-        return replace(self._run, **end, facts=facts, epochs=(*self._run.epochs, *self._epochs), ended_at=datetime.now(UTC))
+        facts = {**self.run.facts, **self._facts}
+        return replace(self.run, **end, facts=facts, epochs=(*self.run.epochs, *self._epochs), ended_at=now())
 
     def _say(self) -> None:
         """Tell of a trouble that is new, and that it is over."""
         if self._untold:
             self._said, self._untold = self._untold, ""
-            self._tell(Notice(text=f"The record is kept in memory and will be written when it can be: {self._said}."))
+            self._tell(Notice(text=f"The run is kept in memory and will be written when it can be: {self._said}."))
         if self._said and not self._trouble:
             self._said = ""
             self._tell(Notice(text=_WRITTEN))
@@ -114,19 +142,23 @@ class Recorder:
 
     def _write(self) -> None:
         end = self._end  # first: all that was told before it is there now
+        if self._create:
+            self.run, self._create = self._create(), None
         self._write_facts()
         epochs = self._epochs[self._num_written :]
         if end is not None:
-            self._written = self._runs.finish_run(self._run.id, **end, epochs=epochs)
+            if self._completed is not None:
+                end["result"], self._completed = self._completed(), None
+            self._written = self._runs.finish_run(self.run.id, **end, epochs=epochs)
         elif epochs:
-            self._runs.append_epochs(self._run.id, epochs)
+            self._runs.append_epochs(self.run.id, epochs)
         self._num_written += len(epochs)
 
     def _write_facts(self) -> None:
         with self._lock:
             facts = dict(self._facts)
         if facts:
-            self._runs.add_facts(self._run.id, facts)
+            self._runs.add_facts(self.run.id, facts)
         with self._lock:
             self._facts = {name: value for name, value in self._facts.items() if facts.get(name) is not value}
 

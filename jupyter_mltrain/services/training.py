@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mltrain.domain.errors import MLTrainError
+from jupyter_mltrain.domain.errors import MLTrainError, StoreError
 from jupyter_mltrain.domain.events import EngineStarting, Notice, OnEvent, RunEnded, TrainControl
-from jupyter_mltrain.domain.run import Failure, Run, RunStatus, TrainingOutcome
+from jupyter_mltrain.domain.run import Failure, Run, RunStatus, TrainingOutcome, TrainingResult
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine.interrupts import Interrupts
 from jupyter_mltrain.services.forking import fork_of, parent_of
 from jupyter_mltrain.services.heartbeat import heard_of
 from jupyter_mltrain.services.hyperparameters import trial_values
 from jupyter_mltrain.services.origins import keep_origin
-from jupyter_mltrain.services.recording import Recorder, when_it_can
+from jupyter_mltrain.services.recording import Recorder
 from jupyter_mltrain.services.resuming import resumed
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.untracked import untracked_run
 from jupyter_mltrain.services.uploading import begin_upload, finish_upload
 from jupyter_mltrain.services.user import user_name
+from jupyter_mltrain.store.clock import now
 from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.run_id import new_run_id
 
 if TYPE_CHECKING:
-    from jupyter_mltrain.domain.model import ModelVersion
     from jupyter_mltrain.engine.checkpoints.checkpoint import Resumption
+    from jupyter_mltrain.store.model_store import ModelStore
 
 _DEFAULT_NAME = "run"
 
@@ -61,10 +61,12 @@ def train(
         Exception: whatever the body raises, unchanged; the run is recorded as failed, or as interrupted.
     """
     with Interrupts() as interrupts, heard_of(session, track=spec.track):
-        run, spec, resumption = (
-            resumed(session, resume, spec, cell) if resume else (begun or create(session, spec, cell), spec, None)
-        )
-        recorder = Recorder(session.store.runs, run, on_event) if spec.track else None
+        resumption, later = None, None
+        if resume:
+            run, spec, resumption = resumed(session, resume, spec, cell)
+        else:
+            run, later = (begun, None) if begun else _created(session, spec, cell)
+        recorder = Recorder(session.store.runs, run, on_event, later) if spec.track else None
         try:
             outcome = _train(
                 session,
@@ -78,13 +80,13 @@ def train(
             )
             if control.free_requested and outcome.status is RunStatus.STOPPED:  # it is only paused
                 outcome = replace(outcome, status=RunStatus.RUNNING)
-            run = _ended(session, spec, run, outcome, recorder=recorder, on_event=on_event)
+            run = _ended(session, spec, run, outcome, recorder)
         except BaseException as error:  # whatever ends a run is recorded, and goes on
             if recorder:
                 record_failure(recorder.finish, error)
                 begin_upload(session, run)
             raise
-        if recorder:
+        if recorder and recorder.is_written:
             begin_upload(session, run)
             finish_upload(session, on_event)
     run = replace(run, predictor=outcome.predictor)
@@ -126,15 +128,14 @@ def _train(
     )
 
 
-def _ended(
-    session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, *, recorder: Recorder | None, on_event: OnEvent
-) -> Run:
-    """Register the model if that was asked for, and record the end; of a run that is only paused, how far it is."""
-    version = None if outcome.status is RunStatus.RUNNING else _register(session, spec, run, outcome, on_event)
-    result = replace(outcome.result, model_id=version.ref if version else None)
+def _ended(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, recorder: Recorder | None) -> Run:
+    """Record the end, or of a run that is only paused how far it is, when its files are there and its model is registered."""
     if recorder is None:
-        return replace(run, status=outcome.status, result=result, ended_at=datetime.now(UTC))
-    run = recorder.finish(status=outcome.status, result=result)
+        return replace(run, status=outcome.status, result=outcome.result, ended_at=now())
+    models = session.store.models  # of this home, whichever is set when it is written
+    run = recorder.finish(
+        status=outcome.status, result=outcome.result, completed=lambda: _with_files(models, spec, recorder.run, outcome)
+    )
     if spec.keep_checkpoints is None and recorder.is_written:
         _discard_checkpoints(run)
     return run
@@ -148,46 +149,54 @@ def _discard_checkpoints(run: Run) -> None:
         discard(run.folder)
 
 
-def create(session: Session, spec: TrainSpec, cell: Cell) -> Run:
-    """Record that a run begins in this process.
+def _created(session: Session, spec: TrainSpec, cell: Cell) -> tuple[Run, Callable[[], Run] | None]:
+    """Record that a run begins; where that cannot be written, return the run nevertheless, and what records it later."""
+    try:
+        return create(session, spec, cell), None
+    except StoreError:
+        here = session.again()
+        run_id = new_run_id()
+        run = replace(untracked_run(session.home / "runs" / run_id, **_about(session, spec, cell)), id=run_id)
+        return run, lambda: create(here, spec, cell, unrecorded=run)
+
+
+def create(session: Session, spec: TrainSpec, cell: Cell, *, unrecorded: Run | None = None) -> Run:
+    """Record that a run begins in this process, or has begun when that could not be recorded.
 
     Raises:
         UnknownNameError, OptionError, ModelFileError: there is nothing that it could be forked from.
+        StoreError: it cannot be recorded.
     """
+    if not spec.track:
+        return untracked_run(session.home, **_about(session, spec, cell))
+    run = session.store.runs.create_run(unrecorded=unrecorded, **_about(session, spec, cell))
+    keep_origin(run, cell)
+    return run
+
+
+def _about(session: Session, spec: TrainSpec, cell: Cell) -> dict[str, Any]:
+    """Return what is known of a run when it begins."""
     parent = parent_of(session, spec.fork) if spec.fork else None
     name = spec.name or spec.register or (parent.ref.partition("#")[0] if parent else _DEFAULT_NAME)
-    if spec.track:
-        run = session.store.runs.create_run(
-            name=name,
-            source=cell.source,
-            options=spec.given(),
-            tags=spec.tags,
-            note=spec.note,
-            facts={},
-            user=user_name(),
-            process=this_process(),
-            parent=parent,
-        )
-        keep_origin(run, cell)
-        return run
-    return untracked_run(
-        session.home,
-        name=name,
-        source=cell.source,
-        user=user_name(),
-        process=this_process(),
-        options=spec.given(),
-        tags=spec.tags,
-        note=spec.note,
-        facts={},
-    )
+    return {
+        "name": name,
+        "source": cell.source,
+        "options": spec.given(),
+        "tags": spec.tags,
+        "note": spec.note,
+        "facts": {},
+        "user": user_name(),
+        "process": this_process(),
+        "parent": parent,
+    }
 
 
-def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, on_event: OnEvent) -> ModelVersion | None:
-    if spec.register is None or outcome.best is None:
-        return None
-    register = partial(
-        session.store.models.register,
+def _with_files(models: ModelStore, spec: TrainSpec, run: Run, outcome: TrainingOutcome) -> TrainingResult:
+    """Write the files that are still to be written, register the model if that was asked for, and return the result."""
+    outcome.write_rest()
+    if spec.register is None or outcome.best is None or outcome.status is RunStatus.RUNNING:
+        return outcome.result
+    version = models.register(
         spec.register,
         file=outcome.best,
         signature=outcome.signature,
@@ -196,7 +205,7 @@ def _register(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutc
         run=run,
         user=run.user,
     )
-    return when_it_can(register, lambda text: on_event(Notice(text=text)))
+    return replace(outcome.result, model_id=version.ref)
 
 
 def record_failure(finish: Callable[..., Run], error: BaseException) -> None:

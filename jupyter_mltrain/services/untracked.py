@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jupyter_mltrain.domain.run import Run, RunStatus, Trial
 from jupyter_mltrain.domain.search import Search
+from jupyter_mltrain.store.clock import now
 
 _ID = "untracked"
 
@@ -20,7 +20,7 @@ def untracked_run(folder: Path, **about: Any) -> Run:
         id=_ID,
         number=0,
         status=RunStatus.RUNNING,
-        started_at=datetime.now(UTC),
+        started_at=now(),
         ended_at=None,
         result=None,
         failure=None,
@@ -44,7 +44,7 @@ class UntrackedSearches:
             id=_ID,
             number=0,
             status=RunStatus.RUNNING,
-            started_at=datetime.now(UTC),
+            started_at=now(),
             ended_at=None,
             failure=None,
             num_trials=0,
@@ -73,7 +73,7 @@ class UntrackedSearches:
         run = self._trials[run_id]
         assert run.trial is not None
         trial = replace(run.trial, scores=scores, values=values)
-        self._trials[run_id] = replace(run, ended_at=datetime.now(UTC), trial=trial, **ended)
+        self._trials[run_id] = replace(run, ended_at=now(), trial=trial, **ended)
         return self._trials[run_id]
 
     def add_facts(self, _search_id: str, facts: Mapping[str, Any]) -> None:
@@ -85,6 +85,6 @@ class UntrackedSearches:
         self.add_facts(search_id, facts)
         trials = tuple(self._trials.values())
         self._search = replace(
-            self._search, status=status, failure=failure, ended_at=datetime.now(UTC), trials=trials, num_trials=len(trials)
+            self._search, status=status, failure=failure, ended_at=now(), trials=trials, num_trials=len(trials)
         )
         return self._search

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from jupyter_mltrain.domain.model import Archival, ModelVersion, Signature, Tens
 from jupyter_mltrain.domain.run import Run
 from jupyter_mltrain.domain.spec import check_name
 from jupyter_mltrain.store.artifact_cache import ArtifactCache
+from jupyter_mltrain.store.clock import now
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.copied_files import copied
 from jupyter_mltrain.store.database import Database, count_up
@@ -82,7 +82,7 @@ class ModelStore:
                 "run_id": run.id,
                 "run_ref": run.ref,
                 "user": user,
-                "created_at": datetime.now(UTC),
+                "created_at": now(),
             }
             connection.execute(insert(versions), record)
             keep(connection, self._folder / name, lasting=True)
@@ -136,7 +136,7 @@ class ModelStore:
                     f"{', '.join(held)}: move that first, with %models promote or rollback"
                 )
             if row.archived_at is None:
-                record = {"name": name, "version": version, "archived_at": datetime.now(UTC), "user": user, "reason": reason}
+                record = {"name": name, "version": version, "archived_at": now(), "user": user, "reason": reason}
                 connection.execute(insert(archived), record)
                 keep(connection, self._folder / name, lasting=True)
         return self.get(f"{name}@{version}")

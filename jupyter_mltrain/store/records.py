@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, bindparam, func, select, update
 
 from jupyter_mltrain.domain.errors import OptionError
 from jupyter_mltrain.domain.run import Failure, Process, Record, RunStatus
+from jupyter_mltrain.store.clock import MOST_SET_BACK, now
 from jupyter_mltrain.store.codec import as_record
 from jupyter_mltrain.store.database import Database
 from jupyter_mltrain.store.heartbeats import beat, is_gone
 
-_MOST_SET_BACK = timedelta(days=1)  # further ahead it is a clock that was wrong when it was looked at
 _AS_THEY_ARE = ("id", "name", "number", "source", "started_at", "ended_at", "user", "options", "note", "facts")
 
 
 def start_now(connection: Connection, table: Table, *of: ColumnElement[bool]) -> datetime:
     """Return the moment at which a row begins: now, or just after the newest of those that `of` chooses.
 
-    So what began later is the newer one where the clock was set back in between.
+    So what began later is the newer one where the clock was set back in between, or another machine's is behind.
     """
-    now = datetime.now(UTC)
+    begins = now()
     newest: datetime | None = connection.execute(select(func.max(table.c.started_at)).where(*of)).scalar()
-    if newest is None or not now <= newest < now + _MOST_SET_BACK:
-        return now
+    if newest is None or not begins <= newest < begins + MOST_SET_BACK:
+        return begins
     return newest + timedelta(microseconds=1)
 
 
 def end_now(connection: Connection, table: Table, row_id: str) -> datetime:
     """Return the moment at which a row ends, which is never before it began."""
     started: datetime | None = connection.execute(select(table.c.started_at).where(table.c.id == row_id)).scalar()
-    return max(datetime.now(UTC), started) if started else datetime.now(UTC)
+    return max(now(), started) if started else now()
 
 
 def running(process: Process) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_mltrain.domain import events
 from jupyter_mltrain.domain.events import EpochEnded, Event, FactsKnown, Progress, RunEnded, TrainControl, Wish
-from jupyter_mltrain.domain.files import partial_path
+from jupyter_mltrain.domain.files import whole_file
 from jupyter_mltrain.domain.run import Epoch
 from jupyter_mltrain.store.codec import as_mapping, as_record, dumps, loads
 
@@ -35,6 +35,7 @@ class RunChannel:
         """Take the folder of the run."""
         self.output, self.parcel = folder / "output.txt", folder / "parcel"
         self._events, self._progress, self._wish = folder / "events.jsonl", folder / "progress.json", folder / "wish"
+        self._unwritten = b""
 
     @property
     def exists(self) -> bool:
@@ -63,7 +64,7 @@ class RunChannel:
         self._events.write_bytes(b"")
 
     def tell(self, event: Event) -> None:
-        """Add an event, or put a `Progress` in place of the last one; what cannot be written is left out."""
+        """Add an event, or put a `Progress` in place of the last one; an event that cannot be written is with the next one."""
         with suppress(OSError):
             if isinstance(event, Progress):
                 _replace(self._progress, dumps(as_mapping(event)))
@@ -77,8 +78,10 @@ class RunChannel:
         shutil.rmtree(self.parcel, ignore_errors=True)
 
     def _append(self, line: bytes) -> None:
-        with self._events.open("ab") as file:
-            file.write(line)
+        self._unwritten += line
+        with self._events.open("ab", buffering=0) as file:
+            written = file.write(self._unwritten)  # a part of it, where there is no room for more
+        self._unwritten = self._unwritten[written:]
 
     def told(self, position: int) -> tuple[Sequence[Event | None], int]:
         """Return the events after a position, and the position after them; None stands for the end of the run."""
@@ -129,9 +132,8 @@ class _Control(TrainControl):
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = partial_path(path)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path, lasting=False) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def _text(event: Event) -> str:

@@ -11,9 +11,12 @@ from jupyter_mltrain.store.database import store_errors
 from jupyter_mltrain.store.run_id import new_run_id
 
 
-def make_folder(parent: Path) -> Path:
-    """Make the folder of a new run; its name is the run's id."""
+def make_folder(parent: Path, run_id: str | None = None) -> Path:
+    """Make the folder of a new run; its name is the run's id, a new one if none is given."""
     with store_errors(parent):
+        if run_id:
+            (parent / run_id).mkdir(exist_ok=True)
+            return parent / run_id
         while True:
             folder = parent / new_run_id()
             with suppress(FileExistsError):  # an id of the same millisecond: draw again

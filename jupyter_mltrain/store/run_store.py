@@ -47,9 +47,13 @@ class RunStore:
         user: str,
         process: Process,
         parent: Parent | None = None,
+        unrecorded: Run | None = None,
     ) -> Run:
-        """Record that a run begins, with the next number of its name, and make its folder."""
-        folder = make_folder(self._folder)
+        """Record that a run begins, with the next number of its name, and make its folder.
+
+        `unrecorded` is the run, if it has begun already and could not be recorded then.
+        """
+        folder = make_folder(self._folder, unrecorded.id if unrecorded else None)
         with self._database.write() as connection:
             begin_run(
                 connection,
@@ -65,6 +69,7 @@ class RunStore:
                 facts=facts,
                 parent_id=parent.id if parent else None,
                 parent=as_mapping(parent) if parent else None,
+                **({"started_at": unrecorded.started_at} if unrecorded else {}),
             )
             keep(connection, folder)
             return read_run(connection, folder.name, self._folder)

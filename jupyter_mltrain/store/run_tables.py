@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, sel
 
 from jupyter_mltrain.domain.run import Epoch, Failure, Process, Run, RunStatus, TrainingResult
 from jupyter_mltrain.domain.run_summary import RunSummary
+from jupyter_mltrain.store.clock import now
 from jupyter_mltrain.store.codec import as_mapping
 from jupyter_mltrain.store.heartbeats import beat
 from jupyter_mltrain.store.records import end_now, running, start_now
@@ -68,7 +68,7 @@ def begin_again(connection: Connection, run_id: str, process: Process) -> None:
     """Write that a run begins again, and remove what its last training came to."""
     beat(connection, process)
     again = {
-        "started_at": datetime.now(UTC),
+        "started_at": now(),
         **running(process),
         "ended_at": None,
         "result": None,

@@ -9,6 +9,7 @@ both modes; a run commits at most once a second, so it costs little.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -51,11 +52,20 @@ def open_database(path: Path, journal: Journal | None = None) -> Database:
         json_serializer=codec.dumps,
         json_deserializer=codec.loads,
     )
+    event.listen(engine, "do_connect", _choose_way)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     database = Database(path, engine)
     _set_journal(database, journal or choose_journal(sqlite3.sqlite_version_info, file_system(path)))
     return database
+
+
+def _choose_way(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+    """Open a file that cannot change as such: in WAL mode SQLite cannot read one where it can make no files beside it."""
+    path = Path(arguments[0]).absolute()
+    is_in_use = any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal"))
+    if not os.access(path.parent, os.W_OK) and not is_in_use:
+        arguments[0], options["uri"] = f"{path.as_uri()}?immutable=1", True
 
 
 def _prepare(connection: sqlite3.Connection, _: Any) -> None:

@@ -53,6 +53,6 @@ def _full(place: Path | str, error: BaseException) -> StoreError:
 
 def _forbidden(place: Path | str, error: BaseException) -> StoreError:
     return StoreError(
-        f"expected to read and write {place}, received {str(error)!r}: change its permissions, or choose another home "
-        "with %config MLTrain.home"
+        f"expected to read and write {place}, received {getattr(error, 'strerror', None) or str(error)!r}: make it writable, or "
+        "choose another home with %config MLTrain.home"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,13 @@ def test_a_team_uses_the_same_commands_and_a_server_that_goes_away_costs_nothing
     team: Notebook, postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "_SECONDS_BETWEEN_WRITES", 0.0)
-    monkeypatch.setattr(recording, "sleep", lambda _: postgres.start())  # the first time that somebody waits
+    finish = recording.Recorder.finish
+
+    def finish_while_the_server_starts(recorder, **end):
+        Thread(target=postgres.start).start()
+        return finish(recorder, **end)
+
+    monkeypatch.setattr(recording.Recorder, "finish", finish_while_the_server_starts)
     team.shell.user_ns["stop"] = postgres.stop
     team.run("""
         %%train away --register net --epochs 12
@@ -45,9 +52,8 @@ def test_a_team_uses_the_same_commands_and_a_server_that_goes_away_costs_nothing
         model = net()
         model.fit(x, y, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=look)])
     """)
-    assert "The record is kept in memory and will be written when it can be: expected to reach postgresql://ada@127" in team.text
-    assert "Waited for the store: expected to reach postgresql://ada@127" in team.text
-    assert "The record that was kept in memory is written." in team.text
+    assert "The run is kept in memory and will be written when it can be: expected to reach postgresql://ada@127" in team.text
+    assert "The run that was kept in memory is written." in team.text
     run = jupyter_mltrain.runs["away#1"]
     assert (run.status, [epoch.number for epoch in run.epochs], run.result.model_id) == ("completed", [*range(1, 13)], "net@1")
     assert (team["run"].id, run.facts["hyperparams"]["epochs"]) == (run.id, 12)

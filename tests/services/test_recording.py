@@ -91,9 +91,9 @@ def test_a_database_that_is_damaged_in_the_middle_is_built_anew_and_that_is_said
     assert run == session.store.runs.get("digits")
     assert (run.status, len(run.epochs), run.facts) == (RunStatus.COMPLETED, 2, {"seed": 7, "model": "cnn"})
     said, over = notices(events)
-    assert said.startswith("The record is kept in memory and will be written when it can be: expected a whole database, ")
+    assert said.startswith("The run is kept in memory and will be written when it can be: expected a whole database, ")
     assert "runs: 1, searches: 0, model versions: 0; nothing is missing" in said
-    assert over == "The record that was kept in memory is written."
+    assert over == "The run that was kept in memory is written."
 
 
 def test_what_cannot_be_written_is_kept_said_and_written_when_it_can_be(
@@ -112,7 +112,7 @@ def test_what_cannot_be_written_is_kept_said_and_written_when_it_can_be(
     assert (kept.status, len(kept.epochs), kept.facts) == (RunStatus.COMPLETED, 1, {"seed": 7, "model": "cnn"})
     assert kept.ended_at is not None
     (said,) = notices(events)
-    assert said.startswith("The record is kept in memory and will be written when it can be: expected to read and write")
+    assert said.startswith("The run is kept in memory and will be written when it can be: expected to read and write")
     database.rmdir()
     away.rename(database)
     wait_for(recorder)
@@ -137,8 +137,8 @@ def test_a_trouble_and_its_end_are_each_said_once(session: Session, monkeypatch:
         recorder.on_event(epoch(number))
     assert len(recorder.finish(status=RunStatus.COMPLETED, result=None).epochs) == 3
     assert notices(events) == [
-        "The record is kept in memory and will be written when it can be: the disk is full.",
-        "The record that was kept in memory is written.",
+        "The run is kept in memory and will be written when it can be: the disk is full.",
+        "The run that was kept in memory is written.",
     ]
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.events import EpochEnded, PhaseStarted, Progress, RunEnded, TrainControl, Wish
-from jupyter_mltrain.domain.run import RunFilter
 from jupyter_mltrain.domain.spec import CellOutcome, Plan, TrainSpec
 from jupyter_mltrain.engine import watch
 from jupyter_mltrain.services.freeing import stands_by, where_to_go_on
@@ -206,13 +205,14 @@ class TestTroubleWithTheStore:
         monkeypatch.setattr(session.store.runs, "append_epochs", append)
         assert len(session.store.runs.get(trained.id).epochs) == 4
 
-    def test_a_model_that_cannot_be_written_is_said_and_stays_with_the_user(self, session):
+    def test_the_files_of_a_run_whose_folder_has_gone_are_written_anew(self, session):
         def body(model):
             model.fit(X, Y)
             for folder in (session.home / "runs").iterdir():
                 folder.rename(folder.with_name("gone"))
 
-        with pytest.raises(StoreError, match="expected to write the model, received No such file"):
-            run(session, body)
-        (failed,) = session.store.runs.list(RunFilter())
-        assert failed.status == "failed"
+        trained, _, model = run(session, body)
+        assert session.store.runs.get(trained.id).status == "completed"
+        assert {file.name for file in trained.folder.glob("*.keras")} == {"best.keras", "last.keras"}
+        last = keras.saving.load_model(trained.folder / "last.keras")
+        assert (last.predict(X, verbose=0) == model.predict(X, verbose=0)).all()

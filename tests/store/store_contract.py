@@ -10,7 +10,6 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -46,8 +45,7 @@ def refs(runs: tuple[Run, ...]) -> list[str]:
 class RunStoreContract:
     def test_a_clock_that_is_set_back_changes_no_order(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         first = begin(store, "first")
-        an_hour_ago = Mock(now=lambda zone: datetime.now(zone) - timedelta(hours=1))
-        monkeypatch.setattr("jupyter_mltrain.store.records.datetime", an_hour_ago)
+        monkeypatch.setattr("jupyter_mltrain.store.records.now", lambda: datetime.now(UTC) - timedelta(hours=1))
         second, third = begin(store, "second"), begin(store, "third")
         assert first.started_at < second.started_at < third.started_at < first.started_at + timedelta(seconds=1)
         assert refs(store.runs.list(RunFilter())) == ["third#1", "second#1", "first#1"]

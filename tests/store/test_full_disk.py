@@ -12,7 +12,9 @@ from store_writers import at_once, register_too_large, train_until_full
 
 from jupyter_mltrain.domain.errors import StoreError
 from jupyter_mltrain.domain.run import RunFilter, RunStatus
+from jupyter_mltrain.store import sqlite
 from jupyter_mltrain.store.processes import this_process
+from jupyter_mltrain.store.sqlite import Journal
 from jupyter_mltrain.store.store import Store
 
 
@@ -51,15 +53,19 @@ def test_a_full_disk_keeps_what_was_finished(small_disk: Path, tmp_path: Path) -
     assert_kept(store.home, finished)
 
 
-def test_a_disk_that_may_only_be_read_is_an_error_and_still_read(small_disk: Path) -> None:
+@pytest.mark.parametrize("journal", Journal)
+def test_a_disk_that_may_only_be_read_is_an_error_and_still_read(
+    journal: Journal, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "choose_journal", lambda *_: journal)
     store = Store(small_disk / "home")
     run = train(store)
     lost = begin(store, "lost", process=replace(this_process(), started=0.0))
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     for write in (lambda: begin(store), lambda: store.runs.add_facts(run.id, {}), lambda: store.runs.remove([run.id])):
-        with pytest.raises(StoreError, match="change its permissions, or choose another home"):
+        with pytest.raises(StoreError, match="make it writable, or choose another home"):
             write()
-    with pytest.raises(StoreError, match="change its permissions, or choose another home"):
+    with pytest.raises(StoreError, match="make it writable, or choose another home"):
         register_file(store, run, Path(__file__))
     assert Store(store.home).runs.list(RunFilter()) == (lost, replace(run, epochs=()))
 

@@ -49,6 +49,19 @@ def test_events_come_back_as_they_were_in_their_order(channel: RunChannel) -> No
     assert channel.told(position)[0] == [None]
 
 
+def test_what_cannot_be_written_comes_with_the_next(channel: RunChannel, tmp_path: Path) -> None:
+    channel.tell(EVENTS[0])
+    events, away = tmp_path / "events.jsonl", tmp_path / "away"
+    events.rename(away)
+    events.mkdir()  # whoever runs the tests may write every file
+    channel.tell(EVENTS[1])
+    channel.tell(EVENTS[2])
+    events.rmdir()
+    away.rename(events)
+    channel.tell(EVENTS[3])
+    assert channel.told(0)[0] == EVENTS
+
+
 def test_half_a_line_is_not_read_yet_and_never_if_its_process_died(channel: RunChannel, tmp_path: Path) -> None:
     channel.tell(EVENTS[0])
     with (tmp_path / "events.jsonl").open("ab") as file:

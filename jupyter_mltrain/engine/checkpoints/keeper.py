@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
@@ -36,7 +37,9 @@ class Keeper:
         every = every or ("1 epoch" if keep else None)
         self._every = CheckpointEvery.parse(every) if every else None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mltrain-checkpoint")
+        self._waiting: deque[tuple[Checkpoint, float]] = deque(maxlen=1)  # with the seconds that taking it took
         self._writing: Future[None] | None = None
+        self._is_to_stay = False
         self._num_epochs = self._num_steps = 0  # since the last one
         self._written = self._not_before = 0.0
         self._cost = 0.0  # seconds of the last one
@@ -80,15 +83,18 @@ class Keeper:
         return seconds >= max(_SECONDS_BEFORE_FIRST, self._cost / _SHARE_OF_PHASE)
 
     def write(self, checkpoint: Checkpoint, *, begun: float) -> None:
-        """Write a checkpoint beside the training, after the one before.
+        """Write a checkpoint beside the training, in place of one that waits for the disk, if that is not to stay.
 
         Args:
             checkpoint: its arrays stay as they are.
             begun: when it began to be taken, by `time.monotonic`.
         """
-        self.wait()
+        if self._is_to_stay:
+            self.wait()
+        self._is_to_stay = self._keep is not None or checkpoint.is_end
         self._num_epochs, self._num_steps, self._written = 0, 0, monotonic()
-        self._writing = self._thread.submit(self._write, checkpoint, self._written - begun)
+        self._waiting.append((checkpoint, self._written - begun))
+        self._writing = self._thread.submit(self._write_newest)
 
     def wait(self) -> None:
         """Wait until all is written."""
@@ -102,6 +108,10 @@ class Keeper:
     @property
     def _is_writing(self) -> bool:
         return self._writing is not None and not self._writing.done()
+
+    def _write_newest(self) -> None:
+        if self._waiting:  # else it is written already, in place of the one before it
+            self._write(*self._waiting.popleft())
 
     def _write(self, checkpoint: Checkpoint, seconds_of_taking: float) -> None:
         started = monotonic()

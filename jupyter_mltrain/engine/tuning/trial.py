@@ -131,6 +131,7 @@ def run(task: TrialTask, spec: TrainSpec, cell: Cell, job: Job, judge: Judge) ->
         for execution in range(task.executions):
             log.begin()
             outcomes.append(train_once(_seeded(spec, execution), cell.copied(), job, devices.devices()))
+            outcomes[-1].write_rest()
             log.ended(outcomes[-1].result)
             if log.control.stop_requested or job.interrupts.received:
                 break
