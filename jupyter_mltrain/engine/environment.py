@@ -59,8 +59,8 @@ def search_path() -> str:
 @functools.cache
 def packages() -> dict[str, str]:
     """Return every installed distribution with its version."""
-    found = ((each.metadata["Name"], each.version) for each in importlib.metadata.distributions())
-    return dict(sorted((name, version) for name, version in found if name))
+    texts = (each.metadata for each in importlib.metadata.distributions())  # each time that it is asked for it is read and parsed
+    return dict(sorted((text["Name"], text["Version"]) for text in texts if text["Name"]))
 
 
 def repository(folder: Path) -> dict[str, Any] | None:

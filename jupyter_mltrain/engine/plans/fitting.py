@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
@@ -21,6 +21,8 @@ from jupyter_mltrain.engine.plans.selection import Selection, are_arrays, is_dat
 
 if TYPE_CHECKING:
     from jupyter_mltrain.engine.checkpoints.checkpointing import Checkpointing
+
+_FEWEST_STEPS_TO_OPTIMIZE = 1500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ def fit(
         arguments["callbacks"], add_history=True, add_progbar=False, verbose=0, epochs=epochs, steps=feed.num_steps, model=model
     )
     build(model, feed)
+    selection = replace(selection, is_brief=feed.num_steps is not None and epochs * feed.num_steps < _FEWEST_STEPS_TO_OPTIMIZE)
     on_steps = checkpointing.on_steps if checkpointing else None
     training = Passes(model, "train", feed, selection, callbacks=callbacks, is_ending=watcher.poll, on_steps=on_steps)
     evaluation = _Evaluation(model, validation, arguments, selection, callbacks=callbacks, is_ending=watcher.poll)

@@ -53,7 +53,7 @@ class Runner:
         if selection.plan is Plan.BLOCK:
             limits.append(_MOST_STEPS_OF_BLOCK_PLAN)
         self.program, self.asked, self.is_ending = program, selection.plan, is_ending
-        self.may_switch = selection.may_switch
+        self.may_switch, self.is_brief = selection.may_switch, selection.is_brief
         self.most_steps: int | None = min(limits, default=None)
         self.plan = Plan.BLOCK if limits else Plan.EPOCH
         self.switched_at: int | None = None
@@ -174,7 +174,7 @@ class _Lane:
     def stream(self, piece: Stream, left: int | None) -> tuple[Any, int]:
         num_steps = self._most(self.loop, left)
         started = perf_counter()
-        logs, done = self._program.stream(piece.iterator, num_steps)
+        logs, done = self._program.stream(piece.iterator, num_steps, is_brief=self._runner.is_brief)
         if done and self._is_warm:
             self.loop.measured(started, done)
         self._is_warm = True
@@ -199,7 +199,7 @@ class _Lane:
         if self._compilation is None or self.stage in (_Stage.COMPILING, _Stage.CLOSED):
             num_steps = self._most(self.loop, left)
             started = perf_counter()
-            logs = self._program.block(piece.data, first, num_steps)
+            logs = self._program.block(piece.data, first, num_steps, is_brief=self._runner.is_brief)
             if self._is_warm:  # the first call optimizes the graph
                 self.loop.measured(started, num_steps)
             self._is_warm = True

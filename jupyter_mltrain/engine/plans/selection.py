@@ -30,6 +30,8 @@ class Selection:
         is_held: whether all data are kept as tensors, or gathered block by block from where they are.
         may_switch: whether `auto` may change the plan while it trains. When it does depends on the time that things take, and
             another moment gives other numbers.
+        is_brief: whether so few steps are planned that TensorFlow's graph optimizer costs more than it brings. Its graph rounds
+            otherwise, so this hangs on what is planned, not on what is left.
         programs: where those of models that are made alike are kept; None where each model has its own.
     """
 
@@ -38,6 +40,7 @@ class Selection:
     reason: str = ""
     is_held: bool = True
     may_switch: bool = True
+    is_brief: bool = False
     programs: Programs | None = None
 
 

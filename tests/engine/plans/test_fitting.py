@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from keras import layers
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.eager.context import Context
+from tensorflow.python.eager.context import context as eager_context
 
 from jupyter_mltrain.domain.spec import Plan
-from jupyter_mltrain.engine.plans import feed, runner
+from jupyter_mltrain.engine.plans import feed, fitting, runner
 from jupyter_mltrain.engine.plans.fitting import Place, fit
 from jupyter_mltrain.engine.plans.order import epoch_order, order_within_batches
 from jupyter_mltrain.engine.plans.selection import Selection, select
@@ -75,6 +78,26 @@ def test_the_order_is_a_function_of_seed_phase_and_epoch(plan):
     assert history["loss"] == pytest.approx(losses, rel=1e-5)
     for one, other in zip(weights(ours), weights(bare), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize(("epochs", "is_optimized"), [(2, False), (3, True)])
+def test_a_graph_is_optimized_where_enough_steps_are_planned(monkeypatch, epochs, is_optimized):
+    monkeypatch.setattr(fitting, "_FEWEST_STEPS_TO_OPTIMIZE", 33)  # three epochs
+    call, seen = Context.call_function, []
+
+    def noted(self, *arguments):
+        seen.append(optimizes(self))
+        return call(self, *arguments)
+
+    def optimizes(context):
+        config = config_pb2.ConfigProto.FromString(context.function_call_options.config_proto_serialized)
+        return not config.graph_options.rewrite_options.disable_meta_optimizer
+
+    monkeypatch.setattr(Context, "call_function", noted)
+    trained(classifier(), Plan.EPOCH, epochs=epochs)
+    assert seen.count(is_optimized) >= epochs
+    assert (False in seen) is not is_optimized
+    assert optimizes(eager_context())
 
 
 def test_every_epoch_has_every_row_once_in_another_order():
