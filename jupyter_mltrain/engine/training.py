@@ -256,7 +256,7 @@ class Training:
         status = RunStatus.INTERRUPTED if self._interrupts.received else RunStatus.COMPLETED
         if self._state.control.stop_requested:
             status = RunStatus.STOPPED
-        if status is not RunStatus.COMPLETED:
+        if status is not RunStatus.COMPLETED and self._job.programs is None:  # a search does so after every trial
             # What a stopped loop leaves of its data pipeline is in cycles. TensorFlow may wait for as long as it was in
             # use, a minute at most, when it is freed: a wake-up of its tuning thread can get lost. So now, while it is young.
             gc.collect()

@@ -123,7 +123,19 @@ def build(model: Any, feed: Feed) -> None:
     """Make all variables before the step is traced: TensorFlow traces a second time where a trace made some."""
     if model.built and is_standard(model, "train"):
         with suppress(Exception):  # what cannot be built so is built by the trace, which says better what is wrong
+            _build_metrics(model, feed.spec)
             model._symbolic_build(data_batch=feed.spec)  # noqa: SLF001 - as Keras does it under a strategy, and on JAX
+
+
+def _build_metrics(model: Any, spec: Any) -> None:
+    """Build the metrics and the loss of a plain stack of layers: Keras would run it, and them, for the shape of its outputs."""
+    compiled = [each for each in (model._compile_metrics, model._compile_loss) if each is not None]  # noqa: SLF001
+    if type(model) is not keras.Sequential or len(model.outputs) != 1 or any(each.built for each in compiled):
+        return
+    _, y, _ = unpack_x_y_sample_weight(keras.tree.map_structure(lambda part: keras.KerasTensor(part.shape, part.dtype), spec))
+    for each in compiled:
+        each.build(y, model.outputs[0])
+        each.built = all(isinstance(metric, keras.metrics.Mean) for metric in each.metrics)  # others may wait for a batch
 
 
 def is_held(arguments: dict[str, Any], *, share: float, devices: Sequence[str]) -> bool:

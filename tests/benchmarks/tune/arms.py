@@ -32,8 +32,10 @@ _IMPORTED_LATE = (
     "jupyter_mltrain.services.search_record",
     "jupyter_mltrain.store.store",
     "optuna.importance",
+    "sqlalchemy.dialects.sqlite",
     "tensorboard.compat",
     "tensorboard.plugins.hparams.summary",
+    "tensorboard.summary.v2",
 )
 for _name in _IMPORTED_LATE:  # by one arm or another when its search begins; here before any clock starts
     import_module(_name)
