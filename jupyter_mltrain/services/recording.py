@@ -77,6 +77,7 @@ class Recorder:
         result: TrainingResult | None,
         failure: Failure | None = None,
         completed: Callable[[], TrainingResult] | None = None,
+        is_in_a_hurry: Callable[[], bool] = lambda: False,
     ) -> Run:
         """Record how the run ended, and return it; if that cannot be written for a minute, it is said, and is later.
 
@@ -86,6 +87,7 @@ class Recorder:
             failure: what ended it.
             completed: does what has to be done before, and returns the result that it has then; it is called in the
                 recorder's thread, again and again as long as it raises `StoreError`.
+            is_in_a_hurry: asked every second whether to wait no longer.
 
         Raises:
             MLTrainError: the run is not there any more.
@@ -97,7 +99,7 @@ class Recorder:
             self._begin()
         self._due.set()
         until = monotonic() + _PATIENCE
-        while not self._over.wait(_SECONDS_BETWEEN_TRIES) and monotonic() < until:
+        while not self._over.wait(_SECONDS_BETWEEN_TRIES) and monotonic() < until and not is_in_a_hurry():
             self._say()
         if not self._over.is_set():
             atexit.register(self._over.wait, _PATIENCE_AT_EXIT)

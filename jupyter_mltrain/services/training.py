@@ -80,7 +80,7 @@ def train(
             )
             if control.free_requested and outcome.status is RunStatus.STOPPED:  # it is only paused
                 outcome = replace(outcome, status=RunStatus.RUNNING)
-            run = _ended(session, spec, run, outcome, recorder)
+            run = _ended(session, spec, run, outcome, recorder=recorder, interrupts=interrupts)
         except BaseException as error:  # whatever ends a run is recorded, and goes on
             if recorder:
                 record_failure(recorder.finish, error)
@@ -128,13 +128,19 @@ def _train(
     )
 
 
-def _ended(session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, recorder: Recorder | None) -> Run:
+def _ended(
+    session: Session, spec: TrainSpec, run: Run, outcome: TrainingOutcome, *, recorder: Recorder | None, interrupts: Interrupts
+) -> Run:
     """Record the end, or of a run that is only paused how far it is, when its files are there and its model is registered."""
     if recorder is None:
         return replace(run, status=outcome.status, result=outcome.result, ended_at=now())
     models = session.store.models  # of this home, whichever is set when it is written
+    interrupts.received = False  # by which the training may have ended; a further one ends the wait for the store
     run = recorder.finish(
-        status=outcome.status, result=outcome.result, completed=lambda: _with_files(models, spec, recorder.run, outcome)
+        status=outcome.status,
+        result=outcome.result,
+        completed=lambda: _with_files(models, spec, recorder.run, outcome),
+        is_in_a_hurry=lambda: interrupts.received,
     )
     if spec.keep_checkpoints is None and recorder.is_written:
         _discard_checkpoints(run)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Timer
+from typing import Any
 
 import keras
 import pytest
@@ -81,7 +84,7 @@ def num_steps_in_tensorboard(run: Run) -> int:
 
 
 def test_the_training_ends_and_is_recorded_when_there_is_room(tiny, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "_PATIENCE", 0.5)
+    monkeypatch.setattr(recording, "_PATIENCE", 10_000.0)
     monkeypatch.setattr(recording, "_SECONDS_BETWEEN_TRIES", 0.05)
     monkeypatch.setattr(saving, "_SECONDS_BEFORE_FIRST_SAVE", 0.0)
     monkeypatch.setattr(saving, "_SHARE_OF_TIME", 1000.0)
@@ -90,7 +93,15 @@ def test_the_training_ends_and_is_recorded_when_there_is_room(tiny, small_disk: 
     tiny.run(f"%%train whole --seed 3{CELL.replace('if epoch == 2', 'if epoch == 99')}")
     whole = tiny["run"]
     tiny.run(f"%config MLTrain.home = {str(home)!r}")
+    finish = Recorder.finish
+
+    def finish_and_be_interrupted(recorder: Recorder, **end: Any) -> Run:
+        Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return finish(recorder, **end)
+
+    monkeypatch.setattr(Recorder, "finish", finish_and_be_interrupted)
     tiny.run(f"%%train full --seed 3 --checkpoint-every 1 epoch --register net{CELL}")
+    monkeypatch.setattr(Recorder, "finish", finish)
     assert "The best model could not be written: No space left on device. It will be tried again." in tiny.text
     assert "The run is kept in memory and will be written when it can be: expected " in tiny.text
     assert (tiny["run"].status, tiny["run"].history) == (RunStatus.COMPLETED, whole.history)

@@ -93,8 +93,9 @@ class Program:
         """
         arguments = data, tf.constant(first), tf.constant(num_steps)
         with self._calling(is_brief):
-            concrete = self._block.get_concrete_function
-            return _called(concrete(), arguments, self._others) if self._others else self._block(*arguments)
+            if self._others:
+                return _called(self._block.get_concrete_function(), arguments, self._others)
+            return self._block(*arguments)
 
     def run(self, compilation: Compilation, data: Any, first: int, num_steps: int) -> Any:
         """Do steps as `block` does, with what `compiled` gave once it is over."""
