@@ -61,7 +61,7 @@ def search_path() -> str:
 def packages() -> dict[str, str]:
     """Return every installed distribution with its version."""
     texts = (each.read_text("METADATA") or each.read_text("PKG-INFO") or "" for each in importlib.metadata.distributions())
-    # Without the long description that follows: `each.metadata` parses that too, which takes ten times as long.
+    # Without the long description that follows, which `each.metadata` parses too: 19 ms for 189 packages, and not 40.
     found = (HeaderParser().parsestr(text.partition("\n\n")[0]) for text in texts)
     return dict(sorted((headers["Name"], headers["Version"]) for headers in found if headers["Name"]))
 
