@@ -181,8 +181,8 @@ class Program:
 def _without_graph_optimizer() -> Iterator[None]:
     """While entered, let this thread call functions as they were traced.
 
-    Grappler takes 0.06 to 0.35 s for a loop over steps of training, and makes a step on a processor 0 to 8 % faster, with LSTM or
-    GRU 12 to 20 % (measured).
+    Grappler takes 0.06 to 0.35 s for a loop over steps of training, and makes a step on a processor 0 to 10 % faster, with LSTM
+    or GRU 12 to 16 % (measured).
     """
     eager = context.context()
     before = eager.function_call_options
