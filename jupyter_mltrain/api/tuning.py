@@ -35,7 +35,7 @@ def tune(
     Args:
         body: a function of `hp`, Keras Tuner's `HyperParameters`, called once a trial: the `fit` calls in it are recorded, or
             the model that it returns is trained on `data`; or a `HyperModel`.
-        trials: how many at most; 30, with `grid` and `hyperband` as many as there are.
+        trials: how many at most; 30, all that there are with `grid` and `hyperband`, as many as fit with `max_time`.
         oracle: `tpe`, `random`, `grid`, `bayesian`, `hyperband` or a `keras_tuner.Oracle`.
         objective: `val_accuracy`, `val_f1:max`, `val_loss,num_params`: what decides; the first which trial is the best.
         max_time: seconds after which the search ends.

@@ -113,10 +113,11 @@ class SearchStarted:
 
     Attributes:
         name: of the search.
-        num_trials: how many there will be at most, those before a resumption included; None where only the space ends it.
+        num_trials: how many there will be at most, those before a resumption included; None where something else ends it.
         objectives: what it looks for.
         oracle, prune: the algorithm, and when trials are stopped, each in one word.
         trials: those that there are already.
+        max_time: seconds from now after which it ends; None for no limit.
     """
 
     name: str
@@ -125,6 +126,7 @@ class SearchStarted:
     oracle: str
     prune: str
     trials: tuple[Run, ...] = ()
+    max_time: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

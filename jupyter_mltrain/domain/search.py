@@ -77,8 +77,8 @@ class SearchSpec:
 
     Attributes:
         training: what every trial is trained with; its name, tags, note and `register` are the search's.
-        trials: how many at most, those of a resumed search included; None for 30, and for what is there with `grid` and
-            `hyperband`.
+        trials: how many at most, those of a resumed search included; None for 30, for what is there with `grid` and
+            `hyperband`, and for as many as fit with `max_time`.
         oracle: one of `OracleKind`, the source of an expression that gives a `keras_tuner.Oracle`, or such an object.
         objectives: the first decides; empty for the metric that decides which epoch is best.
         max_time: seconds; no trial begins after them, and the running one is stopped.

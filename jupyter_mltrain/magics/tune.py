@@ -61,7 +61,10 @@ class TuneMagics(SessionMagics):
     @argument("name", nargs="?", metavar="NAME", help="what to call the search; names may repeat")
     @argument_group("search")
     @argument(
-        "--trials", type=int, metavar="N", help="how many at most; 30, with grid and hyperband all, if nothing says otherwise"
+        "--trials",
+        type=int,
+        metavar="N",
+        help="how many at most; else 30, all with grid and hyperband, as many as fit with --max-time",
     )
     @argument("--oracle", nargs="+", metavar="EXPR", help="tpe, random, grid, bayesian, hyperband, or a keras_tuner.Oracle")
     @argument("--objective", metavar="METRIC", help="what decides: val_accuracy, val_f1:max; several with commas; num_params")

@@ -95,6 +95,7 @@ def _search(
             oracle=tuner.facts["oracle"],
             prune=tuner.facts["prune"],
             trials=tuple(record.ended),
+            max_time=spec.max_time,
         )
     )
     for text in record.said:
@@ -127,7 +128,7 @@ def _do_trials(record: SearchRecord, tuner: Tuner, limits: _Limits, *, on_event:
             is_interrupted = is_interrupted or run.status is RunStatus.INTERRUPTED
             if not is_interrupted:
                 limits.ended(run, is_best=is_best)
-        for text in tuner.move():
+        for text in tuner.move(limits.seconds_left):
             record.said.append(text)
             on_event(Notice(text=text))
 
@@ -183,5 +184,10 @@ class _Limits(TrainControl):
                 f"{run.failure.kind}: {run.failure.message}; %runs show {run.ref} has its traceback, --max-failures allows more"
             )
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the search's time is over; None where it has no limit."""
+        return None if self._deadline is None else self._deadline - monotonic()
+
     def _is_late(self) -> bool:
-        return self._deadline is not None and monotonic() >= self._deadline
+        return self.seconds_left is not None and self.seconds_left <= 0

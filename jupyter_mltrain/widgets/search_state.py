@@ -48,6 +48,7 @@ class SearchState(State[SearchEvent]):
         self._best: Run | None = None
         self._clock = clock
         self._pace = SearchPace(clock)
+        self._ends_at: float | None = None
         self._rows: dict[int, Row] = {}
         self._unsent: dict[int, Row] = {}
         self._running: dict[int, LiveState] = {}  # in the order in which they began
@@ -76,6 +77,7 @@ class SearchState(State[SearchEvent]):
 
     def _start(self, event: SearchStarted) -> None:
         self._objectives = event.objectives
+        self._ends_at = None if event.max_time is None else self._clock() + event.max_time
         self._about |= {
             "name": event.name,
             "doing": "Preparing the first trial…",
@@ -153,10 +155,10 @@ class SearchState(State[SearchEvent]):
         return {**self._about, "left": self._left()}
 
     def _left(self) -> float | None:
-        if self._about["num_trials"] is None:
-            return None
-        left = self._pace.left(max(0, self._about["num_trials"] - len(self._rows)))
-        return None if left is None else round(left)
+        num_trials = self._about["num_trials"]
+        by_trials = None if num_trials is None else self._pace.left(max(0, num_trials - len(self._rows)))
+        by_time = None if self._ends_at is None else max(0.0, self._ends_at - self._clock())
+        return min((round(left) for left in (by_trials, by_time) if left is not None), default=None)
 
     def _lists(self) -> dict[str, Any]:
         shown = self._shown

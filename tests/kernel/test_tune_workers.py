@@ -24,7 +24,7 @@ model.fit(x, x[:, :1] * np.ones(hp.get("units")), epochs=1_000_000, callbacks=[b
 
 @pytest.fixture
 def workers(kernel):
-    """Start a search without an end, and return its processes once both train."""
+    """Start a search without an end; once two processes train, return them and the one that they were forked from."""
     assert kernel.run(PREPARE).status == "ok"
     kernel.client.execute(LONG)
     said = ""
@@ -32,9 +32,9 @@ def workers(kernel):
         message = kernel.client.get_iopub_msg(timeout=60)
         said += message["content"]["text"] if message["msg_type"] == "stream" else ""
         assert message["msg_type"] != "error", message["content"]
-    children = psutil.Process(kernel.manager.provisioner.pid).children()
-    found = [child for child in children if "jupyter_mltrain.engine.tuning.worker" in child.cmdline()]
-    assert len(found) == 2
+    children = psutil.Process(kernel.manager.provisioner.pid).children(recursive=True)
+    found = [child for child in children if "jupyter_mltrain.engine.tuning.nursery" in child.cmdline()]
+    assert len(found) == 3
     return found
 
 

@@ -318,6 +318,11 @@ class TestEnds:
         assert 1 <= len(tiny["search"].trials) < 100
         assert "its time was over" in tiny.text
 
+    def test_a_time_limit_takes_the_place_of_the_thirty_trials(self, tiny):
+        model = 'm = net(hp.Int("width", 2, 999))\nm.compile("sgd", lambda true, predicted: 0 * predicted)\n'
+        tiny.run(tune("--max-time 1h --patience 31 --seed 1", model + "m.fit(x, y, steps_per_epoch=1)"))
+        assert len(tiny["search"].trials) == 32
+
     def test_trials_that_fall_behind_are_stopped_early(self, tiny):
         cell = (
             'rate = hp.Choice("rate", [1e-6, 2e-6, 3e-6, 0.1], default=0.1)\n'

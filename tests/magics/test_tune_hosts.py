@@ -26,14 +26,14 @@ from jupyter_mltrain.services.tuning import tune as tune_cell
 
 TOKEN = "a token that both sides know"
 CELL = """
-import os, signal, time
+import os, psutil, time
 class Lost(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         try:
             open(marker, "x").close()
         except FileExistsError:
             return
-        os.kill(os.getppid(), signal.SIGKILL)  # the machine is gone
+        psutil.Process().parents()[1].kill()  # the machine is gone; between it and this is the process that this was forked from
         time.sleep(600)
 units = hp.Int("units", 2, 32)
 print("sum", float(big[:3].sum()), "in", os.path.basename(os.getcwd()))

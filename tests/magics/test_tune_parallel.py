@@ -11,7 +11,7 @@ from jupyter_mltrain.domain.events import TrainControl, TrialEnded
 from jupyter_mltrain.domain.run import RunStatus
 from jupyter_mltrain.domain.search import Prune, SearchSpec
 from jupyter_mltrain.domain.spec import TrainSpec
-from jupyter_mltrain.engine.tuning import places, process
+from jupyter_mltrain.engine.tuning import nursery, places, process
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.tuning import tune as tune_cell
 
@@ -28,9 +28,13 @@ FIT = 'net(hp.Int("width", 2, 9)).fit(x, y)\n'
 
 @pytest.fixture(autouse=True)
 def no_process_stays():
-    before = set(psutil.Process().children())
+    before = children()
     yield
-    assert set(psutil.Process().children()) <= before
+    assert children() <= before
+
+
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def tune(line: str, cell: str = CELL) -> str:
@@ -115,6 +119,18 @@ class TestWhatIsTried:
         assert (first.status, last.status) == (RunStatus.COMPLETED, RunStatus.PRUNED)
         assert last.trial.values == {"rate": 3e-6}
 
+    def test_each_process_draws_random_numbers_of_its_own(self, tiny):
+        cell = "import random\nprint(np.random.random(), random.random())\n" + FIT.replace("2, 9", "2, 99")
+        tiny.run(tune("--trials 4 --parallel 2 --prune none", cell))
+        drawn = tiny.stdout.split()
+        assert len(set(drawn)) == len(drawn) == 10  # and in the kernel, up to the first fit
+
+    def test_an_import_that_fails_is_said(self, tiny, tmp_path, monkeypatch):
+        (tmp_path / "tensorflow.py").write_text("raise ImportError('no TensorFlow here')")
+        monkeypatch.syspath_prepend(tmp_path)
+        tiny.run(tune("--trials 1 --parallel 2", FIT))
+        assert "no TensorFlow here" in tiny["search"].trials[0].failure.traceback
+
 
 class TestEnds:
     def test_a_trial_that_fails_says_which_line_of_the_cell(self, tiny):
@@ -162,13 +178,15 @@ class TestEnds:
         assert "--parallel" in str(tiny.error)
 
 
-def test_a_process_that_dies_while_it_waits_costs_no_trial(tiny, tmp_path):
+@pytest.mark.parametrize("which", ["workers", "all, and what they come from"])
+def test_processes_that_die_while_one_waits_cost_no_trial(tiny, tmp_path, which):
     tiny.run("def body(hp):\n    net(hp.Int('width', 2, 9)).fit(x, y, verbose=0)")
-    killed, before = [], set(psutil.Process().children())
+    killed, before, nurseries = [], children(), set(psutil.Process().children())
 
     def on_event(event):
         if isinstance(event, TrialEnded) and not killed:  # it has no other trial yet; the next is for it or for another
-            killed.extend(set(psutil.Process().children()) - before)
+            nursery = set(psutil.Process().children()) - nurseries
+            killed.extend(children() - before - (nursery if which == "workers" else set()))
             for process in killed:
                 process.kill()
             psutil.wait_procs(killed)
@@ -177,7 +195,7 @@ def test_a_process_that_dies_while_it_waits_costs_no_trial(tiny, tmp_path):
     session = Session(str(tmp_path / "other"))
     search = tune_cell(session, spec, Body(tiny["body"]), on_event=on_event, control=TrainControl())
     session.close()
-    assert len(killed) == 2
+    assert len(killed) == (2 if which == "workers" else 3)
     assert RunStatus.COMPLETED in [trial.status for trial in search.trials[:2]]  # the other may have run when it was killed
     assert [trial.status for trial in search.trials[2:]] == [RunStatus.COMPLETED] * 2
 
@@ -196,16 +214,18 @@ class TestAuto:
     @pytest.fixture(autouse=True)
     def no_start(self, monkeypatch):
         """Let a process cost nothing to start, so that short trials are worth several."""
-        monkeypatch.setattr(places, "_SECONDS_TO_START", 0.0)
-        monkeypatch.setattr(places, "_most_side_by_side", lambda _cores_each: 2)
+        monkeypatch.setattr(places, "_share_saved", lambda _width, _cores_each: 1e9)
+        monkeypatch.setattr(places, "_most_side_by_side", lambda: 2)
 
-    def test_it_begins_in_the_kernel_and_goes_on_in_processes(self, tiny):
+    def test_it_begins_in_the_kernel_and_goes_on_in_processes_when_they_are_there(self, tiny, monkeypatch):
+        after_each_from_the_third = iter([True, True, False])
+        monkeypatch.setattr(nursery.Nursery, "is_starting", property(lambda _: next(after_each_from_the_third)))
         tiny.run(tune("--trials 8", PRINTS_PROCESS))
         own = str(psutil.Process().pid)
         pids = tiny.stdout.split()
-        assert pids[:4] == [own] * 4  # the rehearsal and three trials
+        assert pids[:6] == [own] * 6  # the rehearsal and five trials
         assert len(pids) == 9
-        assert own not in pids[4:]
+        assert own not in pids[6:]
         assert "side by side in 2 processes" in tiny.text
         assert [trial.trial.number for trial in tiny["search"].trials] == list(range(1, 9))
 

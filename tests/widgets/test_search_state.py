@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from sample_searches import failed, make_large_search, make_search, make_trial, pruned
 
 from jupyter_mltrain.domain.events import (
@@ -190,6 +192,19 @@ def test_the_time_left_is_that_of_the_trials_to_come() -> None:
     clock.now += 1
     assert state.snapshot()["left"] == 29
     assert told(started(num_trials=None), begin(1), end(make_trial(1, 0.5))).snapshot()["left"] is None
+
+
+@pytest.mark.parametrize(("num_trials", "left"), [(None, [60, 57, 0]), (12, [60, 33, 0])])
+def test_the_time_left_is_never_more_than_that_of_the_search(num_trials, left) -> None:
+    clock = Clock()
+    state = told(replace(started(num_trials=num_trials), max_time=60.0), clock=clock)
+    found = [state.snapshot()["left"]]
+    state.apply(begin(1))
+    clock.now += 3
+    state.apply(end(make_trial(1, 0.5)))
+    found.append(state.snapshot()["left"])
+    clock.now += 70
+    assert [*found, state.snapshot()["left"]] == left
 
 
 def test_what_pruning_saved_is_shown_as_it_becomes_known() -> None:

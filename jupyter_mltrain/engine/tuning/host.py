@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from multiprocessing import AuthenticationError
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from jupyter_mltrain.domain.errors import DeviceError, OptionError
 from jupyter_mltrain.domain.search import split_address
 from jupyter_mltrain.engine.environment import packages
 from jupyter_mltrain.engine.tuning.channel import Channel, write_piece
+from jupyter_mltrain.engine.tuning.nursery import Nursery
 from jupyter_mltrain.engine.tuning.process import Messages, WorkerProcess
 
 _THE_SAME = ("jupyter-mltrain", "keras", "keras-tuner", "numpy")  # not TensorFlow's build, which may be another for GPUs
@@ -58,8 +59,9 @@ class Host:
             MLTrainError: this machine cannot, or the search is gone.
         """
         ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-        with tempfile.TemporaryDirectory(prefix="mltrain-", ignore_cleanup_errors=True) as folder:
-            self.folder = Path(folder)
+        with ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mltrain-", ignore_cleanup_errors=True))
+            self.folder, self.nursery = Path(folder), stack.enter_context(closing(Nursery()))
             for slot in range(self.width):
                 threading.Thread(target=self._serve, args=(slot, ended), daemon=True).start()
             for _ in range(self.width):
@@ -174,7 +176,15 @@ class _Seat:
 
     def _started(self, *, rehearses: bool = False) -> WorkerProcess:
         host = self._host
-        self._process = WorkerProcess(self._slot, host.width, self._parcel, host.folder, self._messages, rehearses=rehearses)
+        self._process = WorkerProcess(
+            host.nursery,
+            self._slot,
+            width=host.width,
+            parcel=self._parcel,
+            folder=host.folder,
+            messages=self._messages,
+            rehearses=rehearses,
+        )
         return self._process
 
     def _listen(self) -> None:

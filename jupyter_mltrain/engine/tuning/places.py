@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack, suppress
 from time import perf_counter, process_time
 
@@ -14,11 +15,12 @@ from jupyter_mltrain.engine import sending
 from jupyter_mltrain.engine.devices import cards, num_cores
 from jupyter_mltrain.engine.plans.memory import free_memory
 from jupyter_mltrain.engine.tuning.here import Here, Place, Supervision
+from jupyter_mltrain.engine.tuning.nursery import SECONDS_TO_IMPORT, Nursery
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
 from jupyter_mltrain.engine.tuning.workers import Workers
 
 _LEAST_TRIALS = 3  # before it can be told how long one takes; the first, which starts everything, is left out
-_SECONDS_TO_START = 4.0  # of a process: importing TensorFlow, and the first trial's programs once more
+_MANY_TRIALS = 16  # for which a process is made ready from the start: it takes a core 3.5 s
 _SHARE_OF_MEMORY = 0.5  # that processes may take of what is free
 
 
@@ -29,10 +31,12 @@ class Places:
         spec: of the search.
         cell: the body.
         supervision: of its trials.
+        num_trials: how many there will be at most; None where nobody knows.
     """
 
-    def __init__(self, spec: SearchSpec, cell: Cell, supervision: Supervision) -> None:
-        self._spec, self._cell, self._supervision = spec, cell, supervision
+    def __init__(self, spec: SearchSpec, cell: Cell, supervision: Supervision, num_trials: int | None) -> None:
+        self._spec, self._cell, self._supervision, self._num_trials = spec, cell, supervision, num_trials
+        self._nursery: Nursery | None = None
         self._place: Place
         self._stack = ExitStack()
         self._digest: str | None = None  # None where the trials stay in this process
@@ -52,18 +56,30 @@ class Places:
         training, parallel = self._spec.training, self._spec.parallel
         if parallel == AUTO and self._spec.workers is None and training.seed is None and training.strategy == "auto":
             self._digest = sending.digest(training, self._cell)
-        self._go_on_in(1 if parallel == AUTO else parallel)
+        if self._digest and (self._num_trials is None or self._num_trials >= _MANY_TRIALS) and _most_side_by_side() > 1:
+            self._nursery = Nursery()
+        with ExitStack() as stack:
+            stack.push(self)
+            self._go_on_in(1 if parallel == AUTO else parallel)
+            stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         """End whatever still runs."""
         self._stack.close()
+        if self._nursery:
+            self._nursery.close()
 
     def _go_on_in(self, width: int) -> None:
         about = self._spec.training, self._cell, self._supervision
         address = self._spec.workers
         with ExitStack() as stack:
-            place: Place = Here(*about) if width == 1 and address is None else Workers(width, *about, address=address)
+            place: Place
+            if width == 1 and address is None:
+                place = Here(*about)
+            else:
+                self._nursery = self._nursery or Nursery()
+                place = Workers(width, *about, nursery=self._nursery, address=address)
             stack.enter_context(place)
             self._stack.close()
             self._place, self._stack = place, stack.pop_all()
@@ -89,16 +105,20 @@ class Places:
             self._processor_seconds += process_time() - processor_started
         return ended
 
-    def move(self, num_left: int | None) -> None:
+    def move(self, num_left: int | None, seconds_left: float | None) -> None:
         """Go on in several processes where that pays; nothing may be running.
 
         Args:
             num_left: trials that will follow; None where nobody knows.
+            seconds_left: of the search; None where that has no limit.
         """
         if self._digest is None or self._num_timed + 1 < _LEAST_TRIALS:
             return
-        width = self._width_that_pays(self._num_timed if num_left is None else num_left)
+        width = self._width_that_pays(num_left, seconds_left)
         if width < 2:
+            return
+        self._nursery = self._nursery or Nursery()
+        if self._nursery.is_starting:
             return
         before, self._digest = self._digest, None
         if sending.digest(self._spec.training, self._cell) != before:  # what a trial leaves in the notebook would be lost
@@ -107,19 +127,35 @@ class Places:
             self._go_on_in(width)
             self.said.append(f"The trials go on side by side in {width} processes; --parallel 1 keeps them in the kernel.")
 
-    def _width_that_pays(self, num_left: int) -> int:
-        width = min(_most_side_by_side(self._processor_seconds / self._seconds), num_left)
-        seconds_left = self._seconds / self._num_timed * num_left
-        return width if width > 1 and seconds_left * (1 - 1 / width) > 2 * _SECONDS_TO_START else 1
+    def _width_that_pays(self, num_left: int | None, seconds_left: float | None) -> int:
+        if num_left is None and seconds_left is None:
+            num_left = self._num_timed  # as long again
+        width = _most_side_by_side() if num_left is None else min(_most_side_by_side(), num_left)
+        if width < 2:
+            return 1
+        needed = math.inf if num_left is None else self._seconds / self._num_timed * num_left
+        seconds = min(needed, math.inf if seconds_left is None else seconds_left)
+        saved = seconds * _share_saved(width, self._processor_seconds / self._seconds)
+        seconds_to_start = self._nursery.seconds_to_start if self._nursery else SECONDS_TO_IMPORT
+        return width if saved > 2 * seconds_to_start else 1
 
 
-def _most_side_by_side(cores_each: float) -> int:
-    """Return how many trials the machine has room for.
-
-    Args:
-        cores_each: cores that a trial keeps busy.
-    """
+def _most_side_by_side() -> int:
+    """Return how many trials the machine has room for."""
     if cards():
         return len(cards())
     room = free_memory() * _SHARE_OF_MEMORY / psutil.Process().memory_info().rss
-    return int(min(num_cores() / max(1.0, cores_each) + 0.5, room))
+    return int(min(num_cores(), room))
+
+
+def _share_saved(width: int, cores_each: float) -> float:
+    """Return about what share of the time is saved side by side.
+
+    With a core of its own a trial of large products takes as many times as long as it kept cores busy, one of small operations
+    no longer than before, since sharing them out brought nothing (measured): what lies between is taken.
+
+    Args:
+        width: how many trials side by side.
+        cores_each: that a trial kept busy when it was alone.
+    """
+    return 1 - (1 if cards() else (1 + max(1.0, cores_each)) / 2) / width

@@ -6,17 +6,16 @@ import os
 import pickle
 import queue
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from jupyter_mltrain.domain.run import Failure
 from jupyter_mltrain.engine.devices import cards, num_cores
-from jupyter_mltrain.engine.environment import search_path
+from jupyter_mltrain.engine.tuning.nursery import Nursery
 
 if TYPE_CHECKING:
     from jupyter_mltrain.engine.tuning.trial import TrialTask
@@ -24,15 +23,17 @@ if TYPE_CHECKING:
 _SECONDS_TO_END = 2.0
 _NUM_UNTIL_SETTLED = 5  # trials after which a process has loaded and compiled what it needs
 _MOST_GROWTH = 1.25  # since then: TensorFlow keeps its oneDNN kernels for every shape that it has seen
+_LAST = object()  # that is sent
 
 Messages = queue.SimpleQueue[tuple[Any, Any]]
 """What comes, with who sent it."""
 
 
 class WorkerProcess:
-    """Runs `python -m jupyter_mltrain.engine.tuning.worker`, talks through its standard input and output, ends with this process.
+    """Runs `engine.tuning.worker`, talks through its standard input and output, ends with this process.
 
     Args:
+        nursery: where it comes from.
         slot: from 0.
         width: how many there are, which share the machine's cores.
         parcel: of `sending.pack`.
@@ -46,22 +47,29 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, slot: int, width: int, parcel: bytes, folder: Path, messages: Messages, *, rehearses: bool = False
+        self,
+        nursery: Nursery,
+        slot: int,
+        *,
+        width: int,
+        parcel: bytes,
+        folder: Path,
+        messages: Messages,
+        rehearses: bool = False,
     ) -> None:
         self.slot = slot
         self.number: int | None = None
         self._log = folder / f"{slot}.log"
         self._num_begun, self._settled_size = 0, 0
+        card = cards()[slot % len(cards())] if width > 1 and len(cards()) > 1 else None
+        (its_input, commands), (results, its_output) = os.pipe(), os.pipe()
         with self._log.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "jupyter_mltrain.engine.tuning.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env={**os.environ, **_environment(slot, width)},
-                start_new_session=True,  # the kernel's interrupts are handed on by the parent
-            )
-        threading.Thread(target=self._read, args=(self._process.stdout, messages), daemon=True).start()
+            self._process = nursery.spawn(its_input, its_output, stderr, card=card)
+        os.close(its_input)
+        os.close(its_output)
+        self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._write, args=(commands,), daemon=True).start()
+        threading.Thread(target=self._read, args=(results, messages), daemon=True).start()
         threads = max(1, num_cores() // width)
         self.send({"parcel": parcel, "folder": folder, "threads": threads, "rehearses": rehearses})
 
@@ -81,14 +89,17 @@ class WorkerProcess:
 
     def send(self, message: Any) -> None:
         """Send it something; where it has died, `_read` tells."""
-        stdin = self._process.stdin
-        assert stdin is not None
-        with suppress(OSError):
-            pickle.dump(message, stdin)
-            stdin.flush()
+        self._outbox.put(message)
 
-    def _read(self, stdout: BinaryIO, messages: Messages) -> None:
-        with suppress(EOFError, OSError, pickle.UnpicklingError):
+    def _write(self, commands: int) -> None:
+        """Write what is sent, which waits where more of it is on the way than a pipe holds and the process still starts."""
+        with suppress(OSError), open(commands, "wb") as stdin:
+            while (message := self._outbox.get()) is not _LAST:
+                pickle.dump(message, stdin)
+                stdin.flush()
+
+    def _read(self, results: int, messages: Messages) -> None:
+        with suppress(EOFError, OSError, pickle.UnpicklingError), open(results, "rb") as stdout:
             while True:
                 messages.put((self, pickle.load(stdout)))  # noqa: S301 - of our own child
         messages.put((self, ("died",)))
@@ -105,8 +116,7 @@ class WorkerProcess:
 
     def end(self) -> None:
         """End it, at once if it does not go by itself when its input is closed."""
-        with suppress(OSError):
-            self._process.stdin.close()  # type: ignore[union-attr]
+        self._outbox.put(_LAST)
         try:
             self._process.wait(_SECONDS_TO_END)
         except subprocess.TimeoutExpired:
@@ -117,9 +127,3 @@ class WorkerProcess:
         """Return how it ended, with the last that it said."""
         said = self._log.read_text(errors="replace")
         return Failure.of_process(self._process.wait(), said, whose="the process of the trial")
-
-
-def _environment(slot: int, width: int) -> dict[str, str]:
-    """Return what a worker's environment has besides this one's: the modules found here, and one card where there are several."""
-    mine = {"CUDA_VISIBLE_DEVICES": cards()[slot % len(cards())]} if width > 1 and len(cards()) > 1 else {}
-    return {"PYTHONPATH": search_path(), **mine}

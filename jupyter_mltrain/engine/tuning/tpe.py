@@ -30,7 +30,7 @@ class TPEOracle(keras_tuner.Oracle):
 
     Args:
         objectives: one, or several for the Pareto front.
-        num_trials: the budget; a third of it, at most ten trials, is drawn at random.
+        num_trials: the budget; a third of it, from four trials to ten, is drawn at random, four where it has no end.
         seed: from 1.
     """
 
@@ -38,7 +38,7 @@ class TPEOracle(keras_tuner.Oracle):
         first = objectives[0]
         super().__init__(objective=keras_tuner.Objective(first.metric, first.direction), seed=seed)
         self.objectives = tuple(objectives)
-        self._num_at_random = max(_LEAST_AT_RANDOM, min(_MOST_AT_RANDOM, (num_trials or 30) // 3))
+        self._num_at_random = max(_LEAST_AT_RANDOM, min(_MOST_AT_RANDOM, (num_trials or 0) // 3))
         self.pruned: list[str] = []
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002 - Keras Tuner's signature

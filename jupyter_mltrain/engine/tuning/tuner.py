@@ -99,7 +99,7 @@ class Tuner:
         self._folders: dict[int, Path | None] = {}
         self._running: dict[int, Proposal] = {}
         supervision = Supervision(judge=self, on_event=on_event, control=control, interrupts=interrupts)
-        self._places = Places(spec, cell, supervision)
+        self._places = Places(spec, cell, supervision, self.num_trials)
         self._best: float | None = None
         self.seconds_saved = 0.0
         self.facts: dict[str, Any] = {
@@ -150,11 +150,14 @@ class Tuner:
         oracle = self._spec.oracle
         if isinstance(oracle, str) and oracle in list(OracleKind):
             return None
-        return oracles.adopted(phase.value_of(self._cell, oracle, "oracle"), self._spec.trials or _DEFAULT_TRIALS)
+        return oracles.adopted(phase.value_of(self._cell, oracle, "oracle"), self._most_trials())
 
     def _made_oracle(self, kind: OracleKind) -> Any:
-        num_trials = self._spec.trials or (None if kind in _EXHAUSTIVE else _DEFAULT_TRIALS)
+        num_trials = self._spec.trials if kind in _EXHAUSTIVE else self._most_trials()
         return oracles.made(kind, self.objectives, seed=self._seed, num_trials=num_trials, max_epochs=self._epochs)
+
+    def _most_trials(self) -> int | None:
+        return self._spec.trials or (None if self._spec.max_time else _DEFAULT_TRIALS)
 
     def _chosen_prune(self) -> Prune:
         """Return what stops trials: nothing by itself where the oracle does so, or where one curve does not tell."""
@@ -247,10 +250,15 @@ class Tuner:
         number, outcome = ended
         return self._running.pop(number), outcome
 
-    def move(self) -> list[str]:
-        """Let trials go on in several processes where that pays; return what is new on who trains them, in sentences."""
+    def move(self, seconds_left: float | None) -> list[str]:
+        """Let trials go on in several processes where that pays; return what is new on who trains them, in sentences.
+
+        Args:
+            seconds_left: of the search; None where that has no limit.
+        """
         if not self._running:
-            self._places.move(None if self.num_trials is None else self.num_trials - len(self._oracle.start_order))
+            num_left = None if self.num_trials is None else self.num_trials - len(self._oracle.start_order)
+            self._places.move(num_left, seconds_left)
         said = list(self._places.said)
         self._places.said.clear()
         return said

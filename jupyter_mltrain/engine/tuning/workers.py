@@ -18,6 +18,7 @@ from jupyter_mltrain.engine import sending
 from jupyter_mltrain.engine.tuning.guests import Guest, Guests
 from jupyter_mltrain.engine.tuning.here import Supervision
 from jupyter_mltrain.engine.tuning.hyperparameters import INTERNAL, HyperParameters
+from jupyter_mltrain.engine.tuning.nursery import Nursery
 from jupyter_mltrain.engine.tuning.process import Messages, WorkerProcess
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
 
@@ -34,12 +35,22 @@ class Workers:
 
     Args:
         width: how many processes on this machine.
+        nursery: where they come from.
         address: where workers of other machines may join, `HOST:PORT`; None for nowhere.
     """
 
-    def __init__(self, width: int, spec: TrainSpec, cell: Cell, supervision: Supervision, *, address: str | None = None) -> None:
+    def __init__(
+        self,
+        width: int,
+        spec: TrainSpec,
+        cell: Cell,
+        supervision: Supervision,
+        *,
+        nursery: Nursery,
+        address: str | None = None,
+    ) -> None:
         self.said: list[str] = []
-        self._num_processes, self._address = width, address
+        self._num_processes, self._nursery, self._address = width, nursery, address
         self._spec, self._cell, self._supervision = spec, cell, supervision
         self._messages: Messages = queue.SimpleQueue()
         self._processes: dict[int, WorkerProcess] = {}  # by slot
@@ -94,8 +105,14 @@ class Workers:
         for slot in range(self._num_processes):
             process = self._processes.get(slot)
             if process is None or (process.number is None and not process.is_alive()):
-                new = WorkerProcess(slot, self._num_processes, self._parcel, self._folder, self._messages)
-                process = self._processes[slot] = new
+                process = self._processes[slot] = WorkerProcess(
+                    self._nursery,
+                    slot,
+                    width=self._num_processes,
+                    parcel=self._parcel,
+                    folder=self._folder,
+                    messages=self._messages,
+                )
             if process.number is None:
                 return process
         return next((guest for guest in self._guests if guest.number is None), None)

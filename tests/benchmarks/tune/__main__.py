@@ -20,7 +20,7 @@ from jupyter_mltrain.engine.quiet import quieten
 if TYPE_CHECKING:
     from tests.benchmarks.tune.arms import Log
 
-OURS, OPTUNA, BARE = "%%tune", "Optuna", "no tuner"
+OURS, TIMED, OPTUNA, BARE = "%%tune", "%%tune --max-time", "Optuna", "no tuner"
 STOCK = ("KT RandomSearch", "KT BayesianOptimization")
 _PROBLEMS = ("tabular", "cnn", "text")
 _NONE = "\N{EN DASH}"
@@ -60,23 +60,24 @@ def _round(problem: str, seed: int, trials: int) -> Logs:
     """Let each arm search with one seed, the stock tuners first, since the others get their time."""
     logs = {arm: _searched(problem, arm, seed, trials) for arm in STOCK}
     _, seconds = _stock(logs)
-    for arm in (OURS, OPTUNA) if seed % 2 else (OPTUNA, OURS):
+    others = OURS, TIMED, OPTUNA
+    for arm in others if seed % 2 else reversed(others):
         logs[arm] = _searched(problem, arm, seed, trials, seconds)
-    return {arm: logs[arm] for arm in (OURS, *STOCK, OPTUNA)}
+    return {arm: logs[arm] for arm in (OURS, TIMED, *STOCK, OPTUNA)}
 
 
 def _searched(problem: str, arm: str, seed: int, trials: int, seconds: float | None = None) -> Log:
-    """Search in a process of its own, for so many trials, and on until so many seconds are over."""
+    """Search in a process of its own, for so many trials, or on until so many seconds are over, as the arm does."""
     from tests.benchmarks.tune import arms
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.benchmarks.tune.arms"])
     with context.Pool(1) as pool:
         log: Log = pool.apply(arms.searched, (problem, arm, seed, trials, seconds))
-    said = (
-        f"{problem}, seed {seed}, {arm}: {trials} trials in {log.seconds[trials - 1]:.2f} s, best {min(log.values[:trials]):.4g}"
-    )
-    print(f"{said}; {len(log.values)} in {log.seconds[-1]:.2f} s, best {min(log.values):.4g}", file=sys.stderr, flush=True)
+    said = f"{problem}, seed {seed}, {arm}: {len(log.values)} trials in {log.seconds[-1]:.2f} s, best {min(log.values):.4g}"
+    if len(log.values) > trials:
+        said += f"; {trials} in {log.seconds[trials - 1]:.2f} s, best {min(log.values[:trials]):.4g}"
+    print(said, file=sys.stderr, flush=True)
     return log
 
 
@@ -104,8 +105,8 @@ def _compared(rounds: list[Logs], trials: int) -> str:
         ratio = median(theirs / ours for theirs, ours in zip(whole[arm], whole[OURS], strict=True))
         rows.append([arm, f"{median(whole[arm]):.1f}", f"{ratio:.2f}", _number(median(reached[arm])), f"{median(best[arm]):.4g}"])
         rows[-1] += [", ".join(f"{value:.3g}" for value in best[arm]), _gain(best[OURS], best[arm]), _number(median(timed[arm]))]
-    halves = [ours / min(reached[arm][seed] for arm in STOCK) for seed, ours in enumerate(reached[OURS])]
-    said = "`%%tune` came to stock's best in this share of the time that stock took to come there: "
+    halves = [ours / min(reached[arm][seed] for arm in STOCK) for seed, ours in enumerate(reached[TIMED])]
+    said = "`%%tune --max-time` came to stock's best in this share of the time that stock took to come there: "
     return f"{_table(rows)}\n\n{said}{', '.join(map(_number, halves))}; median {_number(median(halves))}."
 
 
@@ -152,7 +153,7 @@ def _print_side_by_side(problems: Iterable[str]) -> None:
 def _print_memory() -> None:
     print("\n### Memory: MLPs that differ in layers and units\n")
     rows = [["", f"after {_FEW} trials, MB", f"after {_MANY}, MB", "more"]]
-    for arm in (BARE, OURS, *STOCK, OPTUNA):
+    for arm in (BARE, OURS, "--parallel 1", *STOCK, OPTUNA):
         memory = _searched("growing", arm, 0, _MANY).memory
         few, many = memory[_FEW - 1], memory[_MANY - 1]
         rows.append([arm, f"{few / 2**20:.0f}", f"{many / 2**20:.0f}", f"{many / few - 1:.1%}"])

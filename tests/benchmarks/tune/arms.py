@@ -25,7 +25,6 @@ from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.tuning import tune
 from tests.benchmarks.tune.problems import ALL, Problem
 
-_ENDLESS = 10_000
 _IMPORTED_LATE = (
     "alembic.command",
     "jupyter_mltrain.engine.tuning.tuner",
@@ -96,9 +95,14 @@ def searched(problem: str, arm: str, seed: int, trials: int, seconds: float | No
     return task.log
 
 
-def _mltrain(task: Task) -> None:
-    """Do what `%%tune` does, all but the view; only what chooses the values is seeded, as in the other arms."""
-    _tuned(task, OracleKind.TPE, trials=_ENDLESS)
+def _by_trials(task: Task) -> None:
+    """Do what `%%tune --trials N` does."""
+    _tuned(task, OracleKind.TPE, trials=task.trials)
+
+
+def _by_time(task: Task) -> None:
+    """Do what `%%tune --max-time TIME` does."""
+    _tuned(task, OracleKind.TPE, trials=None, max_time=task.seconds)
 
 
 def _side_by_side(task: Task, *, width: int) -> None:
@@ -106,24 +110,24 @@ def _side_by_side(task: Task, *, width: int) -> None:
     _tuned(task, OracleKind.RANDOM, trials=task.trials, prune=Prune.NONE, parallel=width)
 
 
-def _tuned(task: Task, kind: OracleKind, *, trials: int, prune: Prune = Prune.AUTO, parallel: int = 1) -> None:
-    control = TrainControl()
+def _tuned(task: Task, kind: OracleKind, *, trials: int | None, **options: Any) -> None:
+    """Do all that `%%tune` does but the view; only what chooses the values is seeded, as in the other arms."""
 
-    def body(hp: Any) -> None:
-        task.problem.fit(hp, task.problem.build(hp))
+    problem = task.problem
+
+    def body(hp: Any) -> None:  # without the task, which changes: what leaves something behind may not go to another process
+        problem.fit(hp, problem.build(hp))
 
     def on_event(event: SearchEvent) -> None:
         if isinstance(event, TrialEnded):
             is_whole = event.run.status is RunStatus.COMPLETED and event.run.trial
             task.log.ended(event.run.trial.scores[task.problem.objective] if is_whole else None)
-            if task.is_over():
-                control.request_stop()
 
     objective = Objective.parse(task.problem.objective)
-    oracle = oracles.made(kind, [objective], seed=task.seed, num_trials=task.trials, max_epochs=None)
-    spec = SearchSpec(training=TrainSpec(), trials=trials, oracle=oracle, objectives=(objective,), prune=prune, parallel=parallel)
+    oracle = oracles.made(kind, [objective], seed=task.seed, num_trials=trials, max_epochs=None)
+    spec = SearchSpec(training=TrainSpec(), trials=trials, oracle=oracle, objectives=(objective,), **options)
     session = Session(task.folder)
-    tune(session, spec, Body(body), on_event=on_event, control=control)
+    tune(session, spec, Body(body), on_event=on_event, control=TrainControl())
     session.close()
 
 
@@ -211,7 +215,8 @@ def _bare(task: Task) -> None:
 
 
 _ARMS: dict[str, Callable[[Task], None]] = {
-    "%%tune": _mltrain,
+    "%%tune": _by_trials,
+    "%%tune --max-time": _by_time,
     "KT RandomSearch": _random,
     "KT BayesianOptimization": _bayesian,
     "Optuna": _optuna,
