@@ -319,7 +319,7 @@ class TestEnds:
         assert "its time was over" in tiny.text
 
     def test_a_time_limit_takes_the_place_of_the_thirty_trials(self, tiny):
-        model = 'm = net(hp.Int("width", 2, 999))\nm.compile("sgd", lambda true, predicted: 0 * predicted)\n'
+        model = 'hp.Float("unused", 0.0, 1.0)\nm = net()\nm.compile("sgd", lambda true, predicted: 0 * predicted)\n'
         tiny.run(tune("--max-time 1h --patience 31 --seed 1", model + "m.fit(x, y, steps_per_epoch=1)"))
         assert len(tiny["search"].trials) == 32
 

@@ -97,7 +97,7 @@ def _compared(rounds: list[Logs], trials: int) -> str:
         "best in stock's time",
     )
     rows = [["", *names]]
-    whole = _by_arm(rounds, lambda log, _: log.seconds[trials - 1])
+    whole = _by_arm(rounds, lambda log, _: log.seconds[trials - 1] if len(log.seconds) >= trials else math.inf)
     reached = _by_arm(rounds, lambda log, stock: _reached(log, stock[0]))
     best = _by_arm(rounds, lambda log, _: min(log.values[:trials]))
     timed = _by_arm(rounds, lambda log, stock: _best_until(log, stock[1]))
