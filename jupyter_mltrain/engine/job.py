@@ -32,7 +32,7 @@ class Job:
         hp: hyperparameters for a body that asks for some.
         keeps: asked with the best epoch's metrics whether to write the models.
         seeds: seeds all random generators as the spec asks.
-        programs: where the programs of models that are made alike are kept.
+        programs: where the programs of models that are made alike are kept; None for those of this process.
         weights: a model's file whose weights the first `fit` begins with.
         keeper: of checkpoints; None where none are taken.
         resumption: where a run goes on; None for one that begins.

@@ -100,7 +100,7 @@ def run(
     scope: Scope,
     state: RunState,
     say: Callable[[str], None],
-    programs: Programs | None = None,
+    programs: Programs,
     checkpointing: Checkpointing | None = None,
     extras: Sequence[Any] = (),
 ) -> Any:

@@ -26,6 +26,7 @@ from jupyter_mltrain.engine.fingerprint import fingerprints, weights_checksum
 from jupyter_mltrain.engine.gradients import recording_goes_on
 from jupyter_mltrain.engine.job import Job
 from jupyter_mltrain.engine.plans.predicting import Predictor
+from jupyter_mltrain.engine.plans.sharing import IN_THIS_PROCESS
 from jupyter_mltrain.engine.saving import Saver, signature
 from jupyter_mltrain.engine.strategy import Scope
 from jupyter_mltrain.engine.tuning import hypermodels
@@ -166,7 +167,7 @@ class Training:
                     scope=self._scope,
                     state=self._state,
                     say=self._say,
-                    programs=self._job.programs,
+                    programs=self._job.programs or IN_THIS_PROCESS,
                     checkpointing=checkpointing,
                     extras=self._extras(merged),
                 )

@@ -33,7 +33,7 @@ def workers(kernel):
         said += message["content"]["text"] if message["msg_type"] == "stream" else ""
         assert message["msg_type"] != "error", message["content"]
     children = psutil.Process(kernel.manager.provisioner.pid).children(recursive=True)
-    found = [child for child in children if "jupyter_mltrain.engine.tuning.nursery" in child.cmdline()]
+    found = [child for child in children if "jupyter_mltrain.engine.tuning.fork_server" in child.cmdline()]
     assert len(found) == 3
     return found
 

@@ -11,7 +11,7 @@ from jupyter_mltrain.domain.events import TrainControl, TrialEnded
 from jupyter_mltrain.domain.run import RunStatus
 from jupyter_mltrain.domain.search import Prune, SearchSpec
 from jupyter_mltrain.domain.spec import TrainSpec
-from jupyter_mltrain.engine.tuning import nursery, places, process
+from jupyter_mltrain.engine.tuning import fork_server, places, process
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.tuning import tune as tune_cell
 
@@ -181,12 +181,12 @@ class TestEnds:
 @pytest.mark.parametrize("which", ["workers", "all, and what they come from"])
 def test_processes_that_die_while_one_waits_cost_no_trial(tiny, tmp_path, which):
     tiny.run("def body(hp):\n    net(hp.Int('width', 2, 9)).fit(x, y, verbose=0)")
-    killed, before, nurseries = [], children(), set(psutil.Process().children())
+    killed, before, servers = [], children(), set(psutil.Process().children())
 
     def on_event(event):
         if isinstance(event, TrialEnded) and not killed:  # it has no other trial yet; the next is for it or for another
-            nursery = set(psutil.Process().children()) - nurseries
-            killed.extend(children() - before - (nursery if which == "workers" else set()))
+            fork_server = set(psutil.Process().children()) - servers
+            killed.extend(children() - before - (fork_server if which == "workers" else set()))
             for process in killed:
                 process.kill()
             psutil.wait_procs(killed)
@@ -219,7 +219,7 @@ class TestAuto:
 
     def test_it_begins_in_the_kernel_and_goes_on_in_processes_when_they_are_there(self, tiny, monkeypatch):
         after_each_from_the_third = iter([True, True, False])
-        monkeypatch.setattr(nursery.Nursery, "is_starting", property(lambda _: next(after_each_from_the_third)))
+        monkeypatch.setattr(fork_server.ForkServer, "is_starting", property(lambda _: next(after_each_from_the_third)))
         tiny.run(tune("--trials 8", PRINTS_PROCESS))
         own = str(psutil.Process().pid)
         pids = tiny.stdout.split()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -29,7 +30,7 @@ def pays_for(graph: Any) -> bool:
 
 @contextmanager
 def lowered() -> Iterator[None]:
-    """While entered, let what is traced in this process use the lowered forms, where there is one."""
+    """While entered, let what this thread traces use the lowered forms, where there is one; one thread at a time may."""
     with ExitStack() as stack:
         _replace(tf.nn, "convolution", _instead(tf.nn.convolution, _convolution), stack)
         _replace(tf.nn, "max_pool", _instead(tf.nn.max_pool, _max_pool), stack)
@@ -41,8 +42,13 @@ def lowered() -> Iterator[None]:
 
 
 def _replace(module: Any, name: str, function: Callable[..., Any], stack: ExitStack) -> None:
-    stack.callback(setattr, module, name, getattr(module, name))
-    setattr(module, name, function)
+    original, tracer = getattr(module, name), threading.get_ident()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return (function if threading.get_ident() == tracer else original)(*args, **kwargs)
+
+    stack.callback(setattr, module, name, original)
+    setattr(module, name, call)
 
 
 def _instead(original: Callable[..., Any], lower: Callable[..., Any]) -> Callable[..., Any]:

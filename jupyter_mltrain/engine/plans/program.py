@@ -124,11 +124,16 @@ class Program:
 
     def compiled(self, data: Any) -> Compilation:
         """Begin to compile `block` for data of this shape, in a thread of its own, or return what was begun before."""
-        shape = str(tree.map_structure(lambda part: part.shape, data))
+        shape = _shape_of(data)
         if shape not in self._compilations:
             blocks = [self._as_traced, self._of_fixed_size] if self._may_be_fixed else [self._as_traced]
             self._compilations[shape] = Compilation(blocks, data)
         return self._compilations[shape]
+
+    def is_compiled(self, data: Any) -> bool:
+        """Tell whether `compiled` returns something that has been compiled before."""
+        known = self._compilations.get(_shape_of(data))
+        return known is not None and known.is_over and known.failure is None
 
     @property
     def _may_be_fixed(self) -> bool:
@@ -193,6 +198,10 @@ def _without_graph_optimizer() -> Iterator[None]:
         yield
     finally:
         eager.function_call_options = before
+
+
+def _shape_of(data: Any) -> str:
+    return str(tree.map_structure(lambda part: part.shape, data))
 
 
 def _called(concrete: Any, arguments: Any, others: Mapping[int, Any]) -> Any:

@@ -219,7 +219,7 @@ class _Lane:
         """Begin to compile where that will pay, and look whether it is done."""
         is_asked = self._runner.asked is Plan.EPOCH_XLA
         steps_left = left + epochs_left * piece.steps_an_epoch
-        if self.stage is _Stage.LOOP and (is_asked or (self._pays(steps_left) and not self._is_bound_by_arithmetic)):
+        if self.stage is _Stage.LOOP and (is_asked or self._is_worth_compiling(piece, steps_left)):
             if not (is_asked or self._runner.may_switch):
                 self.stage, self._runner.would_switch = _Stage.CLOSED, True
                 return
@@ -230,6 +230,11 @@ class _Lane:
         if self.stage is _Stage.COMPILING and self._compilation and self._compilation.is_over:
             self.failure = self._compilation.failure
             self.stage = _Stage.CLOSED if self.failure else _Stage.XLA if is_asked else _Stage.TRIAL
+
+    def _is_worth_compiling(self, piece: Block, steps_left: float) -> bool:
+        if self._runner.may_switch and self._program.is_compiled(piece.data):  # by a training before
+            return self.loop.best * steps_left > _SECONDS_OF_A_TRIAL
+        return self._pays(steps_left) and not self._is_bound_by_arithmetic
 
     def _pays(self, steps_left: float) -> bool:
         gain = self.loop.best - self._runner.pipeline_seconds  # at most: a batch cannot come sooner

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,13 +15,16 @@ import keras
 import tensorflow as tf
 from keras.src.backend.tensorflow.random import _cast_seed, draw_seed
 from keras.src.models.functional import Functional
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.unchanged import variables_of
 
-_MOST_KEPT = 16  # each keeps the variables of one model
+_MOST_KEPT, _MOST_BYTES = 16, 2**28  # of the variables of one model each, which are kept with it
 _OF_THE_USER = ("function", "__lambda__")  # what they use does not show in their settings
 _UNTOLD = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")  # what an optimizer's settings leave out
+_KEYS_OF_NAMES = {"name", "keras_history", "input_layers", "output_layers"}  # of a model's settings
+_SET_BY_KERAS = {"build", "loss", "quantize"}  # in place of methods
 _VALUES = "learning_rate"  # of an optimizer's settings, what is a variable
 
 
@@ -30,8 +35,8 @@ class Programs:
     """
 
     def __init__(self) -> None:
-        """Start with none."""
-        self._kept: OrderedDict[str, tuple[Program, list[Any]]] = OrderedDict()
+        """Begin with none."""
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def program(self, model: Any, kind: str, spec: Any) -> Program:
         """Return the program of `train_step` or `test_step`.
@@ -49,20 +54,47 @@ class Programs:
         handles = [*_handles(variables_of(model)), *_handles(variable for rate in rates for variable in rate.variables)]
         if making in self._kept:
             self._kept.move_to_end(making)
-            program, before = self._kept[making]
-            if [_kind_of(handle) for handle in before] == [_kind_of(handle) for handle in handles]:
-                return program.rebound({id(old): new for old, new in zip(before, handles, strict=True)})
+            kept = self._kept[making]
+            if kept.is_as_it_was(making, kind, spec) and list(map(_kind_of, kept.handles)) == list(map(_kind_of, handles)):
+                return kept.program.rebound({id(old): new for old, new in zip(kept.handles, handles, strict=True)})
         program = Program(partial(_with_rates, rates, step), spec, jit_compile=model.jit_compile)
-        self._keep(making, program, handles)
+        self._keep(making, _Kept(program, model, handles))
         return program
 
-    def _keep(self, making: str, program: Program, handles: list[Any]) -> None:
-        known = set(map(id, handles))
-        if not all(id(captured) in known for captured in program.resources):
+    def forget(self) -> None:
+        """Keep none of them any longer."""
+        self._kept.clear()
+
+    def _keep(self, making: str, kept: _Kept) -> None:
+        known = set(map(id, kept.handles))
+        if not all(id(captured) in known for captured in kept.program.resources):
             return  # it uses something else, which another model would have of its own
-        self._kept[making] = program, handles
-        if len(self._kept) > _MOST_KEPT:
+        self._kept[making] = kept
+        while len(self._kept) > _MOST_KEPT or sum(each.size for each in self._kept.values()) > _MOST_BYTES:
             self._kept.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A program, the model whose step it is, and handles of all variables that this uses."""
+
+    program: Program
+    model: Any
+    handles: list[Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the variables."""
+        return sum(map(_size_of, self.handles))
+
+    def is_as_it_was(self, making: str, kind: str, spec: Any) -> bool:
+        """Tell whether the model's step would be traced to the same again, as it is for XLA: it may have been compiled anew."""
+        now = _handles(variables_of(self.model))
+        return _making(self.model, kind, spec) == making and set(map(id, now)) <= set(map(id, self.handles))
+
+
+IN_THIS_PROCESS = Programs()
+"""Those of trainings: the next one of a model that is made alike, in the same cell or another, need not trace and compile it."""
 
 
 class _Rate:
@@ -114,12 +146,18 @@ def _kind_of(handle: Any) -> tuple[Any, ...]:
     return str(data.shape), data.dtype
 
 
+def _size_of(handle: Any) -> int:
+    """Return the bytes of a variable, all of whose axes are known."""
+    data = handle._handle_data.shape_and_type[0]  # noqa: SLF001
+    return math.prod(axis.size for axis in data.shape.dim) * int(tf.dtypes.as_dtype(data.dtype).size)
+
+
 def _making(model: Any, kind: str, spec: Any) -> str | None:
     """Return a text that is the same for models whose steps are, but for the values of variables; None where none can tell."""
     if type(model) not in (keras.Sequential, Functional) or any(getattr(model.optimizer, each, None) for each in _UNTOLD):
         return None
     layers = list(model._flatten_layers())  # noqa: SLF001
-    if any(not type(layer).__module__.startswith("keras.") or isinstance(layer, keras.layers.Lambda) for layer in layers):
+    if not all(map(_is_told_by_settings, layers)) or any(map(_is_changed, (model, *layers))):
         return None
     try:
         settings = {
@@ -128,15 +166,29 @@ def _making(model: Any, kind: str, spec: Any) -> str | None:
             "compiled": model.get_compile_config(),
             "jit_compile": model.jit_compile,
             "spec": str(spec),
-            "trainable": [layer.trainable for layer in layers],
+            "trainable": [each.trainable for each in (*layers, *model.variables)],
+            "keras": [keras.config.epsilon(), keras.config.floatx(), keras.config.image_data_format()],
+            "device": [tf.zeros(()).device, is_op_determinism_enabled()],
         }
         plain = _plain(settings)
         text = json.dumps(plain, sort_keys=True)
     except (TypeError, ValueError, NotImplementedError):  # of the user's own making
         return None
-    for number, name in enumerate(dict.fromkeys(_names(plain))):
+    settings_too = set(_texts(plain))  # a layer may be called "relu"
+    for number, name in enumerate(name for name in dict.fromkeys(_names(plain)) if name not in settings_too):
         text = text.replace(f'"{name}"', f'"layer {number}"')
     return text
+
+
+def _is_told_by_settings(layer: Any) -> bool:
+    """Tell whether a layer is Keras's own; what those that adapt have learned of the data is a constant of the step's graph."""
+    is_own = type(layer).__module__.startswith("keras.") and not isinstance(layer, keras.layers.Lambda)
+    return is_own and not hasattr(layer, "adapt")
+
+
+def _is_changed(thing: Any) -> bool:
+    """Tell whether a model or layer has a method of its own, such as `model.train_step = …`."""
+    return any(callable(getattr(type(thing), name, None)) for name in vars(thing).keys() - _SET_BY_KERAS)
 
 
 def _names(settings: Any) -> Iterator[str]:
@@ -150,6 +202,18 @@ def _names(settings: Any) -> Iterator[str]:
     if isinstance(settings, list):
         for each in settings:
             yield from _names(each)
+
+
+def _texts(settings: Any, key: str = "") -> Iterator[str]:
+    """Yield all texts that do not stand where Keras has the name of a layer."""
+    if isinstance(settings, Mapping):
+        for name, each in settings.items():
+            yield from _texts(each, name)
+    elif isinstance(settings, list):
+        for each in settings:
+            yield from _texts(each, key)
+    elif isinstance(settings, str) and key not in _KEYS_OF_NAMES:
+        yield settings
 
 
 def _plain(value: Any) -> Any:

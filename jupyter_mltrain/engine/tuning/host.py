@@ -20,7 +20,7 @@ from jupyter_mltrain.domain.errors import DeviceError, OptionError
 from jupyter_mltrain.domain.search import split_address
 from jupyter_mltrain.engine.environment import packages
 from jupyter_mltrain.engine.tuning.channel import Channel, write_piece
-from jupyter_mltrain.engine.tuning.nursery import Nursery
+from jupyter_mltrain.engine.tuning.fork_server import ForkServer
 from jupyter_mltrain.engine.tuning.process import Messages, WorkerProcess
 
 _THE_SAME = ("jupyter-mltrain", "keras", "keras-tuner", "numpy")  # not TensorFlow's build, which may be another for GPUs
@@ -61,7 +61,7 @@ class Host:
         ended: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mltrain-", ignore_cleanup_errors=True))
-            self.folder, self.nursery = Path(folder), stack.enter_context(closing(Nursery()))
+            self.folder, self.fork_server = Path(folder), stack.enter_context(closing(ForkServer()))
             for slot in range(self.width):
                 threading.Thread(target=self._serve, args=(slot, ended), daemon=True).start()
             for _ in range(self.width):
@@ -177,7 +177,7 @@ class _Seat:
     def _started(self, *, rehearses: bool = False) -> WorkerProcess:
         host = self._host
         self._process = WorkerProcess(
-            host.nursery,
+            host.fork_server,
             self._slot,
             width=host.width,
             parcel=self._parcel,

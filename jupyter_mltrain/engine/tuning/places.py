@@ -14,8 +14,8 @@ from jupyter_mltrain.domain.spec import AUTO, Cell
 from jupyter_mltrain.engine import sending
 from jupyter_mltrain.engine.devices import cards, num_cores
 from jupyter_mltrain.engine.plans.memory import free_memory
+from jupyter_mltrain.engine.tuning.fork_server import SECONDS_TO_IMPORT, ForkServer
 from jupyter_mltrain.engine.tuning.here import Here, Place, Supervision
-from jupyter_mltrain.engine.tuning.nursery import SECONDS_TO_IMPORT, Nursery
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
 from jupyter_mltrain.engine.tuning.workers import Workers
 
@@ -36,7 +36,7 @@ class Places:
 
     def __init__(self, spec: SearchSpec, cell: Cell, supervision: Supervision, num_trials: int | None) -> None:
         self._spec, self._cell, self._supervision, self._num_trials = spec, cell, supervision, num_trials
-        self._nursery: Nursery | None = None
+        self._fork_server: ForkServer | None = None
         self._place: Place
         self._stack = ExitStack()
         self._digest: str | None = None  # None where the trials stay in this process
@@ -57,7 +57,7 @@ class Places:
         if parallel == AUTO and self._spec.workers is None and training.seed is None and training.strategy == "auto":
             self._digest = sending.digest(training, self._cell)
         if self._digest and (self._num_trials is None or self._num_trials >= _MANY_TRIALS) and _most_side_by_side() > 1:
-            self._nursery = Nursery()
+            self._fork_server = ForkServer()
         with ExitStack() as stack:
             stack.push(self)
             self._go_on_in(1 if parallel == AUTO else parallel)
@@ -67,8 +67,8 @@ class Places:
     def __exit__(self, *_: object) -> None:
         """End whatever still runs."""
         self._stack.close()
-        if self._nursery:
-            self._nursery.close()
+        if self._fork_server:
+            self._fork_server.close()
 
     def _go_on_in(self, width: int) -> None:
         about = self._spec.training, self._cell, self._supervision
@@ -78,8 +78,8 @@ class Places:
             if width == 1 and address is None:
                 place = Here(*about)
             else:
-                self._nursery = self._nursery or Nursery()
-                place = Workers(width, *about, nursery=self._nursery, address=address)
+                self._fork_server = self._fork_server or ForkServer()
+                place = Workers(width, *about, fork_server=self._fork_server, address=address)
             stack.enter_context(place)
             self._stack.close()
             self._place, self._stack = place, stack.pop_all()
@@ -117,8 +117,8 @@ class Places:
         width = self._width_that_pays(num_left, seconds_left)
         if width < 2:
             return
-        self._nursery = self._nursery or Nursery()
-        if self._nursery.is_starting:
+        self._fork_server = self._fork_server or ForkServer()
+        if self._fork_server.is_starting:
             return
         before, self._digest = self._digest, None
         if sending.digest(self._spec.training, self._cell) != before:  # what a trial leaves in the notebook would be lost
@@ -136,7 +136,7 @@ class Places:
         needed = math.inf if num_left is None else self._seconds / self._num_timed * num_left
         seconds = min(needed, math.inf if seconds_left is None else seconds_left)
         saved = seconds * _share_saved(width, self._processor_seconds / self._seconds)
-        seconds_to_start = self._nursery.seconds_to_start if self._nursery else SECONDS_TO_IMPORT
+        seconds_to_start = self._fork_server.seconds_to_start if self._fork_server else SECONDS_TO_IMPORT
         return width if saved > 2 * seconds_to_start else 1
 
 

@@ -15,7 +15,7 @@ import psutil
 
 from jupyter_mltrain.domain.run import Failure
 from jupyter_mltrain.engine.devices import cards, num_cores
-from jupyter_mltrain.engine.tuning.nursery import Nursery
+from jupyter_mltrain.engine.tuning.fork_server import ForkServer
 
 if TYPE_CHECKING:
     from jupyter_mltrain.engine.tuning.trial import TrialTask
@@ -33,7 +33,7 @@ class WorkerProcess:
     """Runs `engine.tuning.worker`, talks through its standard input and output, ends with this process.
 
     Args:
-        nursery: where it comes from.
+        fork_server: where it comes from.
         slot: from 0.
         width: how many there are, which share the machine's cores.
         parcel: of `sending.pack`.
@@ -48,7 +48,7 @@ class WorkerProcess:
 
     def __init__(
         self,
-        nursery: Nursery,
+        fork_server: ForkServer,
         slot: int,
         *,
         width: int,
@@ -64,7 +64,7 @@ class WorkerProcess:
         card = cards()[slot % len(cards())] if width > 1 and len(cards()) > 1 else None
         (its_input, commands), (results, its_output) = os.pipe(), os.pipe()
         with self._log.open("wb") as stderr:
-            self._process = nursery.spawn(its_input, its_output, stderr, card=card)
+            self._process = fork_server.spawn(its_input, its_output, stderr, card=card)
         os.close(its_input)
         os.close(its_output)
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()

@@ -15,10 +15,10 @@ from jupyter_mltrain.domain.events import EngineStarting
 from jupyter_mltrain.domain.run import Failure, RunStatus
 from jupyter_mltrain.domain.spec import Cell, TrainSpec
 from jupyter_mltrain.engine import sending
+from jupyter_mltrain.engine.tuning.fork_server import ForkServer
 from jupyter_mltrain.engine.tuning.guests import Guest, Guests
 from jupyter_mltrain.engine.tuning.here import Supervision
 from jupyter_mltrain.engine.tuning.hyperparameters import INTERNAL, HyperParameters
-from jupyter_mltrain.engine.tuning.nursery import Nursery
 from jupyter_mltrain.engine.tuning.process import Messages, WorkerProcess
 from jupyter_mltrain.engine.tuning.trial import TrialOutcome, TrialTask
 
@@ -35,7 +35,7 @@ class Workers:
 
     Args:
         width: how many processes on this machine.
-        nursery: where they come from.
+        fork_server: where they come from.
         address: where workers of other machines may join, `HOST:PORT`; None for nowhere.
     """
 
@@ -46,11 +46,11 @@ class Workers:
         cell: Cell,
         supervision: Supervision,
         *,
-        nursery: Nursery,
+        fork_server: ForkServer,
         address: str | None = None,
     ) -> None:
         self.said: list[str] = []
-        self._num_processes, self._nursery, self._address = width, nursery, address
+        self._num_processes, self._fork_server, self._address = width, fork_server, address
         self._spec, self._cell, self._supervision = spec, cell, supervision
         self._messages: Messages = queue.SimpleQueue()
         self._processes: dict[int, WorkerProcess] = {}  # by slot
@@ -106,7 +106,7 @@ class Workers:
             process = self._processes.get(slot)
             if process is None or (process.number is None and not process.is_alive()):
                 process = self._processes[slot] = WorkerProcess(
-                    self._nursery,
+                    self._fork_server,
                     slot,
                     width=self._num_processes,
                     parcel=self._parcel,

@@ -35,6 +35,7 @@ def main() -> None:
         most_seconds=options.most_seconds,
         steady_seconds=options.steady_seconds,
         plan=options.plan,
+        again=options.again,
     )
     chosen, rate, ratios = _chosen(options), operations.matmul_rate(), []
     _print_heading(settings, rate, has_memory=options.memory)
@@ -59,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--most-seconds", type=float, default=60, help="of bare fit for one training; longer ones are left out")
     parser.add_argument("--steady-seconds", type=float, default=20, help="about how long the training for the steady state lasts")
     parser.add_argument("--plan", type=Plan, default=Plan.AUTO, help=f"that the engine is asked for: {', '.join(Plan)}")
+    parser.add_argument("--again", action="store_true", help="let the engine have trained such a model before")
     parser.add_argument("--memory", action="store_true", help="also compare the peak memory, in a process for each arm")
     return parser.parse_args()
 
@@ -81,7 +83,8 @@ def _chosen(options: argparse.Namespace) -> list[Case]:
 def _print_heading(settings: Settings, rate: float, *, has_memory: bool) -> None:
     print(
         f"{os.cpu_count()} cores, TensorFlow {version('tensorflow')}, Keras {version('keras')}; float32 matrix product "
-        f"{rate / 1e9:.0f} GFLOP/s; plan {settings.plan}; medians of {settings.num_rounds}.\n"
+        f"{rate / 1e9:.0f} GFLOP/s; plan {settings.plan}{', trained before' if settings.again else ''}; medians of "
+        f"{settings.num_rounds}.\n"
     )
     names = ["model", *(f"{epochs} epochs" for epochs in settings.lengths), "steady state"]
     names += ["bare, ms a step", "engine, ms a step", "plan at the end", "of the matrix product"]

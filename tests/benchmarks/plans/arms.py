@@ -14,6 +14,7 @@ import keras
 
 from jupyter_mltrain.domain.events import TrainControl
 from jupyter_mltrain.domain.spec import CellOutcome, Plan, TrainSpec
+from jupyter_mltrain.engine.plans.sharing import IN_THIS_PROCESS
 from jupyter_mltrain.services.session import Session
 from jupyter_mltrain.services.training import train
 from tests.benchmarks.plans.models import Case
@@ -46,8 +47,18 @@ def bare(case: Case, num_rows: int, **arguments: Any) -> Trained:
     return Trained(seconds=perf_counter() - started, history=history.history)
 
 
-def engine(case: Case, num_rows: int, *, plan: Plan, **arguments: Any) -> Trained:
-    """Train with the engine, recording nothing and showing nothing; what it compiles beside is waited for afterwards."""
+def engine(case: Case, num_rows: int, *, plan: Plan, again: bool = False, **arguments: Any) -> Trained:
+    """Train with the engine, recording nothing and showing nothing; what it compiles beside is waited for afterwards.
+
+    Args:
+        case: what to train.
+        num_rows: of its data.
+        plan: that is asked for.
+        again: whether it may use what an earlier training of such a model has traced and compiled.
+        **arguments: of `fit`, over the case's own.
+    """
+    if not again:
+        IN_THIS_PROCESS.forget()
     model, given = _new(case, num_rows)
     cell = _Cell(lambda: model.fit(**given | arguments))
     spec = TrainSpec(plan=plan, track=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -110,3 +112,22 @@ def test_a_step_with_dropout_is_lowered():
     layer.build((8, 4))
     graph = tf.function(lambda x: layer(x, training=True)).get_concrete_function(tf.TensorSpec((8, 4))).graph
     assert pays_for(graph)
+
+
+def test_what_other_threads_do_meanwhile_stays_as_it_is():
+    """A model may be built, and its weights drawn, while one that trains is traced for XLA."""
+    entered, done = threading.Event(), threading.Event()
+
+    def trace():
+        with lowered():
+            entered.set()
+            done.wait()
+
+    before = tf.random.stateless_uniform((4,), (1, 2)).numpy().tolist()
+    thread = threading.Thread(target=trace)
+    thread.start()
+    entered.wait()
+    drawn = tf.random.stateless_uniform((4,), (1, 2)).numpy().tolist()
+    done.set()
+    thread.join()
+    assert drawn == before

@@ -54,7 +54,7 @@ class Child(Protocol):
         ...
 
 
-class Nursery:
+class ForkServer:
     """Starts the workers of one search.
 
     Importing TensorFlow takes a core for 3.5 s and 300 MB. On Linux one process does it beside whatever this one does, and the
