@@ -214,8 +214,9 @@ class TestAuto:
     @pytest.fixture(autouse=True)
     def no_start(self, monkeypatch):
         """Let a process cost nothing to start, so that short trials are worth several."""
-        monkeypatch.setattr(places, "_share_saved", lambda _width, _cores_each: 1e9)
-        monkeypatch.setattr(places, "_most_side_by_side", lambda: 2)
+        monkeypatch.setattr(places, "SECONDS_TO_IMPORT", 0.0)
+        monkeypatch.setattr(fork_server.ForkServer, "seconds_to_start", 0.0)
+        monkeypatch.setattr(places, "_most_side_by_side", lambda _cores_each: 2)
 
     def test_it_begins_in_the_kernel_and_goes_on_in_processes_when_they_are_there(self, tiny, monkeypatch):
         after_each_from_the_third = iter([True, True, False])

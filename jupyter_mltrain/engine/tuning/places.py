@@ -56,7 +56,7 @@ class Places:
         training, parallel = self._spec.training, self._spec.parallel
         if parallel == AUTO and self._spec.workers is None and training.seed is None and training.strategy == "auto":
             self._digest = sending.digest(training, self._cell)
-        if self._digest and (self._num_trials is None or self._num_trials >= _MANY_TRIALS) and _most_side_by_side() > 1:
+        if self._digest and (self._num_trials is None or self._num_trials >= _MANY_TRIALS) and _most_side_by_side(1.0) > 1:
             self._fork_server = ForkServer()
         with ExitStack() as stack:
             stack.push(self)
@@ -130,32 +130,27 @@ class Places:
     def _width_that_pays(self, num_left: int | None, seconds_left: float | None) -> int:
         if num_left is None and seconds_left is None:
             num_left = self._num_timed  # as long again
-        width = _most_side_by_side() if num_left is None else min(_most_side_by_side(), num_left)
+        width = _most_side_by_side(self._processor_seconds / self._seconds)
+        if num_left is not None:
+            width = min(width, num_left)
         if width < 2:
             return 1
         needed = math.inf if num_left is None else self._seconds / self._num_timed * num_left
         seconds = min(needed, math.inf if seconds_left is None else seconds_left)
-        saved = seconds * _share_saved(width, self._processor_seconds / self._seconds)
         seconds_to_start = self._fork_server.seconds_to_start if self._fork_server else SECONDS_TO_IMPORT
-        return width if saved > 2 * seconds_to_start else 1
+        return width if seconds * (1 - 1 / width) > 2 * seconds_to_start else 1
 
 
-def _most_side_by_side() -> int:
-    """Return how many trials the machine has room for."""
+def _most_side_by_side(cores_each: float) -> int:
+    """Return how many trials the machine has room for.
+
+    Half of what a trial keeps busy besides one core is taken to be lost by sharing its operations out: of small operations it is
+    all, of large products nothing (measured).
+
+    Args:
+        cores_each: cores that a trial keeps busy.
+    """
     if cards():
         return len(cards())
     room = free_memory() * _SHARE_OF_MEMORY / psutil.Process().memory_info().rss
-    return int(min(num_cores(), room))
-
-
-def _share_saved(width: int, cores_each: float) -> float:
-    """Return about what share of the time is saved side by side.
-
-    With a core of its own a trial of large products takes as many times as long as it kept cores busy, one of small operations
-    no longer than before, since sharing them out brought nothing (measured): what lies between is taken.
-
-    Args:
-        width: how many trials side by side.
-        cores_each: that a trial kept busy when it was alone.
-    """
-    return 1 - (1 if cards() else (1 + max(1.0, cores_each)) / 2) / width
+    return int(min(2 * num_cores() / (1 + max(1.0, cores_each)) + 0.5, room))
