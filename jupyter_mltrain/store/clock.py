@@ -19,8 +19,9 @@ class Clock:
     def now(self) -> datetime:
         """Return the moment, with its time zone."""
         moment, at = self._last
-        passed = monotonic()
-        here, expected = datetime.now(UTC), moment + timedelta(seconds=passed - at)
+        here = datetime.now(UTC)
+        passed = monotonic()  # the later of the two, or what lies between them would be added each time
+        expected = moment + timedelta(seconds=passed - at)
         now = expected if here < expected < here + MOST_SET_BACK else here
         self._last = now, passed
         return now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from unittest.mock import Mock
 
 import pytest
@@ -28,6 +29,14 @@ def test_one_that_is_set_back_is_not_followed(monkeypatch: pytest.MonkeyPatch) -
     assert this.now() >= real + timedelta(hours=1)
     set_by(monkeypatch, days=-2)  # it was wrong before
     assert this.now() < real
+
+
+def test_a_pause_while_it_is_looked_at_does_not_set_it_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    this = clock.Clock()
+    monkeypatch.setattr(clock, "datetime", Mock(now=lambda zone: (sleep(0.01), datetime.now(zone))[1]))
+    this.now()
+    monkeypatch.undo()
+    assert this.now() <= datetime.now(UTC)
 
 
 def test_a_run_and_its_model_are_of_the_time_that_passed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
