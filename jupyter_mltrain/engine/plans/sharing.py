@@ -21,7 +21,7 @@ from jupyter_mltrain.engine.plans.program import Program
 from jupyter_mltrain.engine.unchanged import variables_of
 
 _MOST_KEPT, _MOST_BYTES = 16, 2**28  # of the variables of one model each, which are kept with it
-_OF_THE_USER = ("function", "__lambda__")  # what they use does not show in their settings
+_DATA = {"__tuple__", "__tensor__", "__keras_tensor__", "__numpy__", "__ellipsis__", "__slice__"}  # in Keras's settings
 _UNTOLD = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")  # what an optimizer's settings leave out
 _KEYS_OF_NAMES = {"name", "keras_history", "input_layers", "output_layers"}  # of a model's settings
 _SET_BY_KERAS = {"build", "loss", "quantize"}  # in place of methods
@@ -175,6 +175,8 @@ def _making(model: Any, kind: str, spec: Any) -> str | None:
     except (TypeError, ValueError, NotImplementedError):  # of the user's own making
         return None
     settings_too = set(_texts(plain))  # a layer may be called "relu"
+    if any(map(keras.saving.get_registered_object, settings_too)):  # a name that the user has given to something
+        return None
     for number, name in enumerate(name for name in dict.fromkeys(_names(plain)) if name not in settings_too):
         text = text.replace(f'"{name}"', f'"layer {number}"')
     return text
@@ -216,10 +218,15 @@ def _texts(settings: Any, key: str = "") -> Iterator[str]:
         yield settings
 
 
+def _is_of_keras(settings: Mapping[str, Any]) -> bool:
+    """Tell whether an object's settings are of a class of Keras, whose code is always the same, or of plain data."""
+    return f"{settings.get('module')}.".startswith("keras.") or settings["class_name"] in _DATA
+
+
 def _plain(value: Any) -> Any:
     """Return settings without what is a variable's value; raise `TypeError` at what is not Keras's own."""
     if isinstance(value, Mapping):
-        if not str(value.get("module") or "keras").startswith(("keras", "builtins")) or value.get("class_name") in _OF_THE_USER:
+        if "class_name" in value and not _is_of_keras(value):
             raise TypeError(f"{value['class_name']} is not Keras's")
         plain = {str(key): _plain(item) for key, item in value.items()}
         if isinstance(plain.get(_VALUES), float):

@@ -19,10 +19,11 @@ X = RNG.normal(size=(150, 6)).astype("float32")
 Y = (X[:, 0] > 0).astype("int32")
 
 
-def net(*, lr=0.01, rate=0.3, units=8, activation="relu", loss="sparse_categorical_crossentropy", **options):
+def net(*, lr=0.01, rate=0.3, units=8, activation="relu", loss="sparse_categorical_crossentropy", own_optimizer=False, **options):
     hidden = [layers.Dense(units, activation), layers.Dropout(rate), layers.BatchNormalization(), layers.Dense(2, "softmax")]
     model = keras.Sequential([keras.Input((6,)), *hidden])
-    model.compile(keras.optimizers.Adam(lr, **options), loss, metrics=["accuracy"])
+    optimizer = OwnOptimizer if own_optimizer else keras.optimizers.Adam
+    model.compile(optimizer(lr, **options), loss, metrics=["accuracy"])
     return model
 
 
@@ -146,6 +147,21 @@ def test_a_training_takes_what_one_before_it_has_traced(monkeypatch):
     assert len(traced) == 4
 
 
+@keras.saving.register_keras_serializable(package="mine")
+class OwnLoss(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(y_pred, -1)
+
+
+class OwnRegularizer(keras.regularizers.L2):
+    def __call__(self, x):
+        return 2 * super().__call__(x)
+
+
+class OwnOptimizer(keras.optimizers.Adam):
+    pass
+
+
 class Own(keras.layers.Layer):
     def call(self, inputs):
         return inputs * 2
@@ -209,6 +225,9 @@ def test_what_makes_another_program(other):
         lambda: with_layer(Own()),
         lambda: with_layer(layers.Lambda(lambda inputs: inputs * 2)),
         lambda: net(loss=lambda targets, outputs: keras.ops.mean(outputs)),
+        lambda: net(loss=OwnLoss()),
+        lambda: net(own_optimizer=True),
+        lambda: with_layer(layers.Dense(2, kernel_regularizer=OwnRegularizer())),
         lambda: with_layer(layers.Normalization()),
         lambda: patched("train_step"),
         lambda: patched("compute_loss"),
@@ -217,6 +236,11 @@ def test_what_makes_another_program(other):
 )
 def test_what_has_its_own(model):
     assert _making(model(), "train", SPEC) is None
+
+
+def test_what_is_named_by_the_user_has_its_own():
+    with keras.saving.custom_object_scope({"mine": lambda targets, outputs: keras.ops.mean(outputs)}):
+        assert _making(net(loss="mine"), "train", SPEC) is None
 
 
 def test_precision_makes_another_program():
