@@ -83,7 +83,7 @@ class Arrays:
         self._arrays = tree.lists_to_tuples(tensors(inputs) if held else tree.map_structure(np.asarray, inputs))
         self._num_rows = int(tree.flatten(self._arrays)[0].shape[0])
         self._batch_size = min(batch_size, self._num_rows)
-        self._order, self._held = order, held
+        self._order, self._held, self._is_small = order, held, False
         self.num_steps: int | None = -(-self._num_rows // self._batch_size)
         num_full = self._num_rows // self._batch_size
         tail = self._num_rows % self._batch_size
@@ -95,6 +95,8 @@ class Arrays:
         self._steps_of_a_block = max(1, min(num_full, BYTES_OF_A_BLOCK // max(1, row_bytes * self._batch_size)))
         self._num_parts = -(-num_full // self._steps_of_a_block) + bool(tail)
         self._is_small = row_bytes * self._num_rows < _BYTES_WORTH_A_THREAD
+        if held and self._is_small:  # NumPy has gathered a few rows before TensorFlow has begun
+            self._arrays = tree.map_structure(lambda part: part.numpy(), self._arrays)
         self._blocks: Iterator[Block] | None = None
 
     def epoch(self, number: int) -> Iterator[Block]:
@@ -133,6 +135,8 @@ class Arrays:
         return Block(self._gathered(rows, batch_size), num_steps, num_full if batch_size == self._batch_size else 1)
 
     def _gathered(self, rows: Any, batch_size: int) -> Any:
+        if self._held and self._is_small:
+            return tree.map_structure(lambda part: tf.constant(part[rows].reshape(-1, batch_size, *part.shape[1:])), self._arrays)
         taken = tree.map_structure(lambda part: tf.gather(part, rows), self._arrays) if self._held else self._read(rows)
         return tree.map_structure(lambda part: tf.reshape(part, (-1, batch_size, *part.shape[1:])), taken)
 

@@ -182,6 +182,11 @@ class Program:
         return logs, done
 
 
+def is_compiling() -> bool:
+    """Tell whether XLA compiles something in this process, which takes cores from what is trained beside it."""
+    return _one_at_a_time.locked()
+
+
 @contextmanager
 def _without_graph_optimizer() -> Iterator[None]:
     """While entered, let this thread call functions as they were traced.

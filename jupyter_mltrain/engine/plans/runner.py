@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_mltrain.domain.spec import Plan
 from jupyter_mltrain.engine.plans.feed import Block, Stream
 from jupyter_mltrain.engine.plans.gathering import Gatherer, can_gather
-from jupyter_mltrain.engine.plans.program import Compilation, Program
+from jupyter_mltrain.engine.plans.program import Compilation, Program, is_compiling
 from jupyter_mltrain.engine.plans.selection import Selection
 
 _SECONDS_OF_A_CALL = 0.1  # Stop, the interrupt and the view wait for no more than about this
@@ -227,7 +227,9 @@ class _Lane:
             self.stage = _Stage.COMPILING
             if is_asked:
                 self._compilation.wait(self._runner.is_ending)
-        if self.stage is _Stage.COMPILING and self._compilation and self._compilation.is_over:
+        if self.stage is not _Stage.COMPILING or not self._compilation or not self._compilation.is_over:
+            return
+        if not (self._num_trials and is_compiling()):
             self.failure = self._compilation.failure
             self.stage = _Stage.CLOSED if self.failure else _Stage.XLA if is_asked else _Stage.TRIAL
 
@@ -254,9 +256,14 @@ class _Lane:
     def _judge(self) -> None:
         """Take the compiled loop once it was faster; give it up at once where it is far slower, else after a few tries.
 
-        One try is not enough: what else the machine does, another compilation for one, falls on it alone.
+        One try is not enough: what else the machine does falls on it alone. What XLA compiles next, the validation as a rule,
+        is waited for before the next try.
         """
         if self.xla.best < _GAIN_THAT_COUNTS * self.loop.best:
             self.stage = _Stage.XLA
-        elif self.xla.best > max(_SECONDS_OF_A_TRIAL / 2, 4 * self.loop.best) or self._num_trials == _MOST_TRIALS:
+        elif self.xla.best > max(_SECONDS_OF_A_TRIAL / 2, 4 * self.loop.best):
+            self.stage = _Stage.CLOSED
+        elif is_compiling():
+            self.stage = _Stage.COMPILING
+        elif self._num_trials >= _MOST_TRIALS:
             self.stage = _Stage.CLOSED

@@ -206,6 +206,21 @@ class TestAuto:
         assert (seen.plan, seen.is_mixed) == (Plan.EPOCH, True)
         assert "; compiled by XLA " in seen.reason
 
+    def test_gives_up_no_compiled_loop_while_another_is_compiled(self, monkeypatch):
+        asked = []
+
+        def is_compiling():
+            asked.append(True)
+            if len(asked) == 12:
+                monkeypatch.setattr(runner, "_GAIN_THAT_COUNTS", 0.95)
+            return len(asked) < 12
+
+        monkeypatch.setattr(runner, "_GAIN_THAT_COUNTS", 0.0)  # no try succeeds, as on a busy machine
+        monkeypatch.setattr(runner, "is_compiling", is_compiling)
+        _, seen = trained(classifier(), Plan.AUTO, x=np.tile(X, (60, 1)), y=np.tile(Y, 60), epochs=60)
+        assert seen.plan is Plan.EPOCH_XLA
+        assert len(asked) >= 12
+
     def test_a_pipeline_moves_up_too(self):
         x, y = np.tile(X, (60, 1)), np.tile(Y, 60)
         dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
