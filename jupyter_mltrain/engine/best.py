@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import keras
@@ -96,5 +97,7 @@ class BestEpoch(keras.callbacks.EarlyStopping):
             self.monitor, self.best, self.monitor_op = monitor, None, None
             try:
                 self._set_monitor_op()
+                is_lower = self.monitor_op is keras.ops.less
             except ValueError:  # Keras knows no direction for metrics that a train_step reports by itself
-                self.monitor_op = keras.ops.less if lower_is_better(monitor) else keras.ops.greater
+                is_lower = lower_is_better(monitor)
+            self.monitor_op = operator.lt if is_lower else operator.gt  # Keras's own make tensors of the two numbers

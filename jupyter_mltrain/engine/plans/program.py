@@ -126,7 +126,9 @@ class Program:
         """Begin to compile `block` for data of this shape, in a thread of its own, or return what was begun before."""
         shape = _shape_of(data)
         if shape not in self._compilations:
-            blocks = [self._as_traced, self._of_fixed_size] if self._may_be_fixed else [self._as_traced]
+            blocks: list[Callable[[Any], Callable[..., Any]]] = [self._as_traced]
+            if self._may_be_fixed:
+                blocks.insert(0 if self._has_loop else 1, self._of_fixed_size)
             self._compilations[shape] = Compilation(blocks, data)
         return self._compilations[shape]
 
